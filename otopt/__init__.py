@@ -1,0 +1,5 @@
+"""otopt: optimal transport and derivative-free optimisation with certificates."""
+
+import lazy_loader as _lazy
+
+__getattr__, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)

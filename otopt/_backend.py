@@ -1,0 +1,49 @@
+"""The only place that asks which arrays these are, and which kernels serve them."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+
+__all__ = ["kernels", "show_config"]
+
+
+def kernels():
+    """Return the module of kernels in use; ``OTOPT_KERNELS=reference`` forces the slow path."""
+    name = os.environ.get("OTOPT_KERNELS", "numba")
+    modules = {"numba": "numba_cpu", "reference": "reference"}
+    if name not in modules:
+        message = f"OTOPT_KERNELS must be one of {', '.join(modules)}; got {name!r}; unset it for the default."
+        raise ValueError(message)
+    return importlib.import_module(f"otopt._kernels.{modules[name]}")
+
+
+def show_config():
+    """Return versions, kernels and thread settings as a dictionary, for bug reports.
+
+    Examples
+    --------
+    >>> import otopt
+    >>> sorted(otopt.show_config())
+    ['environment', 'kernels', 'machine', 'versions']
+    """
+
+    def installed(package):
+        try:
+            return version(package)
+        except PackageNotFoundError:
+            return None
+
+    packages = ("otopt", "numpy", "scipy", "numba", "torch")
+    return {
+        "versions": {"python": platform.python_version()} | {p: installed(p) for p in packages},
+        "machine": {"system": platform.platform(), "cores": os.cpu_count()},
+        "kernels": kernels().__name__.rpartition(".")[2],
+        "environment": {
+            name: value
+            for name, value in sorted(os.environ.items())
+            if name.startswith(("OTOPT_", "NUMBA_", "OMP_NUM_THREADS"))
+        },
+    }

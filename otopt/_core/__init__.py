@@ -1,0 +1,1 @@
+"""Problems, statuses and options: data that every other room may read."""

@@ -1,0 +1,63 @@
+"""Options of the solvers: frozen dataclasses, checked with a did-you-mean."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass, fields
+
+__all__ = ["SparseOTOptions", "resolve_options"]
+
+
+@dataclass(frozen=True)
+class SparseOTOptions:
+    """Fine settings of `sparse_ot`; the defaults suit almost everybody.
+
+    Attributes
+    ----------
+    window : float
+        Share of the cost range that the first proximal term spreads a column over. Smaller
+        starts closer to the nonsmooth problem.
+    shrink : float
+        Factor by which the proximal curvature shrinks between outer steps, in (0, 1).
+    newton_limit : int
+        Newton steps in one outer step.
+    rounding_rounds : int
+        Rounds of the search for a k-sparse plan.
+    extra_candidates : int
+        Entries that the search may use in every row and column beyond the relaxed support.
+    progress : bool or None
+        Show a status line; None shows one on a terminal once a solve has taken two seconds.
+    """
+
+    window: float = 0.02
+    shrink: float = 0.25
+    newton_limit: int = 60
+    rounding_rounds: int = 30
+    extra_candidates: int = 4
+    progress: bool | None = None
+
+
+def resolve_options(function, kind, options):
+    """Turn None, a mapping or an instance of `kind` into an instance of `kind`."""
+    if options is None:
+        return kind()
+    if isinstance(options, kind):
+        return options
+    names = [field.name for field in fields(kind)]
+    try:
+        given = dict(options)
+    except (TypeError, ValueError):
+        message = (
+            f"{function}: `options` must be a {kind.__name__} or a mapping; "
+            f"got {type(options).__name__}; known options are {', '.join(names)}."
+        )
+        raise TypeError(message) from None
+    for name in given:
+        if name not in names:
+            near = difflib.get_close_matches(str(name), names, n=1)
+            hint = f" did you mean {near[0]!r}?" if near else ""
+            message = (
+                f"{function}: unknown option {name!r};{hint} known options are {', '.join(names)}."
+            )
+            raise TypeError(message)
+    return kind(**given)

@@ -1,0 +1,73 @@
+"""Problems as data: everything is checked, cast and defaulted here, once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .validation import as_cardinality, as_cost, as_masses, as_real
+
+__all__ = ["SparseOT"]
+
+# Sums that differ by less than this share of the mass are equal up to rounding.
+MASS_RTOL = 5e-10
+MASS_RTOL_SINGLE = 1e-5
+
+
+@dataclass(frozen=True)
+class SparseOT:
+    """min <T, C> + reg/2 ||T||^2, T 1 = a, T' 1 = b, T >= 0, at most k nonzeros in a column.
+
+    Rows and columns without mass are left out of `a`, `b`, `Ct`; `rows` and `columns` are the
+    indices of the others in the arrays that were given.
+    """
+
+    a: NDArray  # (n,) > 0
+    b: NDArray  # (m,) > 0, sum equal to that of a
+    Ct: NDArray  # (m, n) C-contiguous, float32 or float64
+    C: NDArray  # (n, m), the same numbers; row-contiguous wherever that needs no copy
+    k: int  # 1..n
+    reg: float
+    mass: float
+    unit: float  # a positive cost that the others are measured by: the range where there is one
+    rows: NDArray
+    columns: NDArray
+    cost: NDArray  # as given, all rows and columns
+
+    @classmethod
+    def from_arrays(cls, a, b, C, k, reg, *, function="sparse_ot"):
+        """Check, cast and default the arguments of `sparse_ot`."""
+        cost, low, high = as_cost(function, "C", C)
+        a, a_single = as_masses(function, "a", a, cost.shape[0])
+        b, b_single = as_masses(function, "b", b, cost.shape[1])
+        k = as_cardinality(function, "k", k, cost.shape[0])
+        if reg is not None:
+            reg = as_real(function, "reg", reg, low=0.0)
+
+        mass, other = float(a.sum()), float(b.sum())
+        rtol = MASS_RTOL_SINGLE if a_single or b_single else MASS_RTOL
+        if abs(mass - other) > rtol * max(mass, other):
+            message = (
+                f"{function}: `a` and `b` must have equal sums; got {mass:.17g} and {other:.17g}; "
+                "normalise them, for example b * (a.sum() / b.sum())."
+            )
+            raise ValueError(message)
+        b = b * (mass / other)
+
+        rows, columns = np.flatnonzero(a), np.flatnonzero(b)
+        kept = cost
+        if len(rows) < len(a) or len(columns) < len(b):
+            kept = cost[np.ix_(rows, columns)]
+            low, high = float(kept.min()), float(kept.max())
+        Ct = np.ascontiguousarray(kept.T)
+        unit = (high - low) or abs(high) or 1.0
+        if reg is None:
+            reg = unit / mass
+        # numba compiles anew for read-only arrays; the transposed copy serves there too.
+        by_rows = kept if kept.flags.c_contiguous and kept.flags.writeable else Ct.T
+        return cls(
+            a=a[rows], b=b[columns], Ct=Ct, C=by_rows, k=min(k, len(rows)), reg=reg, mass=mass,
+            unit=unit, rows=rows, columns=columns, cost=cost,
+        )  # fmt: skip

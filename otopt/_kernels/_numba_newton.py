@@ -1,0 +1,212 @@
+"""Curvature of the proximal dual: packing, assembly and products, over compressed columns.
+
+A support is ``start (m + 1,), rows, mass, kind``. With A = 1/(reg + mu) on heads and M = 1/mu on
+ties, column j contributes diag(A or M) minus a block of three values (hh, he, ee) to the Hessian.
+"""
+
+import numpy as np
+from numba import njit
+
+from ._numba_column import HEAD
+
+
+@njit(cache=True)
+def pack_support(lists, columns):
+    m = lists.count.shape[0]
+    start = np.zeros(m + 1, np.int64)
+    for j in range(m):
+        used = 0
+        for q in range(lists.count[j]):
+            used += columns.kind[j, q] > 0
+        start[j + 1] = start[j] + used
+    rows = np.empty(start[m], np.int32)
+    cost = np.empty(start[m])
+    mass = np.empty(start[m])
+    kind = np.empty(start[m], np.int8)
+    z = 0
+    for j in range(m):
+        for q in range(lists.count[j]):
+            if columns.kind[j, q] > 0:
+                rows[z] = lists.rows[j, q]
+                cost[z] = lists.cost[j, q]
+                mass[z] = columns.mass[j, q]
+                kind[z] = columns.kind[j, q]
+                z += 1
+    return start, rows, cost, mass, kind
+
+
+@njit(cache=True)
+def curvature_coefficients(heads, ties, k, reg, mu):
+    m = heads.shape[0]
+    coefficients = np.zeros((m, 3))
+    A = 1.0 / (reg + mu)
+    for j in range(m):
+        p, e = heads[j], ties[j]
+        if e == 0:
+            coefficients[j, 0] = A / p
+        else:
+            M = 1.0 / mu
+            free = max(k - p, 1)
+            rho = (free + M * e * reg) * A / free
+            det = M * e + rho * p
+            coefficients[j, 0] = A * rho / det
+            coefficients[j, 1] = A * M / det
+            coefficients[j, 2] = M * (M / det) * (1.0 + reg * A * p / free)
+    return coefficients
+
+
+@njit(cache=True)
+def _hessian_product(start, rows, kind, coefficients, A, M, shift, x, y):
+    y[:] = shift * x
+    for j in range(start.shape[0] - 1):
+        heads = 0.0
+        ties = 0.0
+        for q in range(start[j], start[j + 1]):
+            if kind[q] == HEAD:
+                heads += x[rows[q]]
+            else:
+                ties += x[rows[q]]
+        on_head = coefficients[j, 0] * heads + coefficients[j, 1] * ties
+        on_tie = coefficients[j, 1] * heads + coefficients[j, 2] * ties
+        for q in range(start[j], start[j + 1]):
+            i = rows[q]
+            y[i] += A * x[i] - on_head if kind[q] == HEAD else M * x[i] - on_tie
+
+
+@njit(cache=True)
+def conjugate_gradient(start, rows, kind, coefficients, A, M, shift, g, rtol, maxiter):
+    """Solve (H + shift) d = g by Jacobi-preconditioned conjugate gradients; d and iterations."""
+    n = g.shape[0]
+    diagonal = np.full(n, shift)
+    for j in range(start.shape[0] - 1):
+        for q in range(start[j], start[j + 1]):
+            if kind[q] == HEAD:
+                diagonal[rows[q]] += A - coefficients[j, 0]
+            else:
+                diagonal[rows[q]] += M - coefficients[j, 2]
+    d = np.zeros(n)
+    r = g.copy()
+    z = r / diagonal
+    p = z.copy()
+    Hp = np.empty(n)
+    rz = np.dot(r, z)
+    target = rtol * rtol * rz
+    iteration = 0
+    while iteration < maxiter and rz > target:
+        _hessian_product(start, rows, kind, coefficients, A, M, shift, p, Hp)
+        curvature = np.dot(p, Hp)
+        if curvature <= 0.0:
+            break
+        step = rz / curvature
+        d += step * p
+        r -= step * Hp
+        z = r / diagonal
+        rz_new = np.dot(r, z)
+        p = z + (rz_new / rz) * p
+        rz = rz_new
+        iteration += 1
+    return d, iteration
+
+
+@njit(cache=True)
+def _block_entry(a, b, coefficients):
+    if a == HEAD and b == HEAD:
+        return -coefficients[0]
+    if a == HEAD or b == HEAD:
+        return -coefficients[1]
+    return -coefficients[2]
+
+
+@njit(cache=True)
+def assemble_dense(start, rows, kind, coefficients, A, M, shift, n):
+    H = np.zeros((n, n))
+    for i in range(n):
+        H[i, i] = shift
+    for j in range(start.shape[0] - 1):
+        for q in range(start[j], start[j + 1]):
+            H[rows[q], rows[q]] += A if kind[q] == HEAD else M
+            for r in range(start[j], start[j + 1]):
+                H[rows[q], rows[r]] += _block_entry(kind[q], kind[r], coefficients[j])
+    return H
+
+
+@njit(cache=True)
+def assemble_sparse(start, rows, kind, coefficients, A, M, shift, n):
+    """Row, column and value triplets of H + shift; duplicates add up."""
+    size = n
+    for j in range(start.shape[0] - 1):
+        size += (start[j + 1] - start[j]) ** 2
+    I = np.empty(size, np.int32)
+    J = np.empty(size, np.int32)
+    V = np.empty(size)
+    for i in range(n):
+        I[i] = J[i] = i
+        V[i] = shift
+    z = n
+    for j in range(start.shape[0] - 1):
+        for q in range(start[j], start[j + 1]):
+            for r in range(start[j], start[j + 1]):
+                I[z] = rows[q]
+                J[z] = rows[r]
+                V[z] = _block_entry(kind[q], kind[r], coefficients[j])
+                if q == r:
+                    V[z] += A if kind[q] == HEAD else M
+                z += 1
+    return I, J, V
+
+
+@njit(cache=True)
+def _root(parent, i):
+    while parent[i] != i:
+        parent[i] = parent[parent[i]]
+        i = parent[i]
+    return i
+
+
+@njit(cache=True)
+def connected_rows(start, rows, n):
+    """Label of every row: the smallest row it is connected to through columns (union-find)."""
+    parent = np.arange(n)
+    for j in range(start.shape[0] - 1):
+        if start[j + 1] > start[j]:
+            first = _root(parent, rows[start[j]])
+            for q in range(start[j] + 1, start[j + 1]):
+                other = _root(parent, rows[q])
+                if other < first:
+                    parent[first] = other
+                    first = other
+                else:
+                    parent[other] = first
+    for i in range(n):
+        parent[i] = _root(parent, i)
+    return parent
+
+
+@njit(cache=True)
+def row_entry_level(Ct, threshold, label, column_label):
+    """Per row the smallest ``c_ij + threshold_j`` over the columns of another component.
+
+    The potential at which the row starts to carry mass there.
+    """
+    m, n = Ct.shape
+    level = np.full(n, np.inf)
+    for j in range(m):
+        c = Ct[j]
+        own = column_label[j]
+        for i in range(n):
+            entry = c[i] + threshold[j]
+            entry = entry if label[i] != own else np.inf
+            level[i] = entry if entry < level[i] else level[i]
+    return level
+
+
+@njit(cache=True)
+def list_entry_level(lists, threshold, label, column_label):
+    """As `row_entry_level`, over the listed entries only (sparse costs)."""
+    level = np.full(label.shape[0], np.inf)
+    for j in range(lists.count.shape[0]):
+        for q in range(lists.count[j]):
+            i = lists.rows[j, q]
+            if label[i] != column_label[j]:
+                level[i] = min(level[i], lists.cost[j, q] + threshold[j])
+    return level

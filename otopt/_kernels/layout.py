@@ -1,0 +1,60 @@
+"""The two structs of arrays that the proximal kernels share with their callers."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class CandidateLists(NamedTuple):
+    """Per column the entries that can carry mass; every other one has ``x <= bound``."""
+
+    rows: NDArray  # (m, L) int32
+    cost: NDArray  # (m, L)
+    centre: NDArray  # (m, L) proximal centre; entries with positive centre are always listed
+    count: NDArray  # (m,) entries in use
+    bound: NDArray  # (m,)
+    margin: NDArray  # (m,) how far below the threshold the next rebuild reaches
+
+    @classmethod
+    def empty(cls, m, capacity):
+        """Lists without entries: the first evaluation builds them."""
+        return cls(
+            rows=np.zeros((m, capacity), np.int32),
+            cost=np.zeros((m, capacity)),
+            centre=np.zeros((m, capacity)),
+            count=np.zeros(m, np.int64),
+            bound=np.full(m, np.inf),
+            margin=np.zeros(m),
+        )
+
+    def enlarged(self, capacity):
+        """The same lists with room for more entries a column."""
+        wider = CandidateLists.empty(len(self.count), capacity)
+        width = self.rows.shape[1]
+        for name in ("rows", "cost", "centre"):
+            getattr(wider, name)[:, :width] = getattr(self, name)
+        for name in ("count", "bound", "margin"):
+            getattr(wider, name)[:] = getattr(self, name)
+        return wider
+
+
+class ColumnSolutions(NamedTuple):
+    """Solution of every column problem, aligned with the candidate lists."""
+
+    mass: NDArray  # (m, L)
+    kind: NDArray  # (m, L) int8: 0 none, 1 head, 2 tie
+    heads: NDArray  # (m,)
+    ties: NDArray  # (m,)
+    threshold: NDArray  # (m,) entries with x below it carry nothing
+
+    @classmethod
+    def empty(cls, m, capacity):
+        """Room for the solutions of m columns."""
+        return cls(
+            mass=np.zeros((m, capacity)),
+            kind=np.zeros((m, capacity), np.int8),
+            heads=np.zeros(m, np.int64),
+            ties=np.zeros(m, np.int64),
+            threshold=np.full(m, -np.inf),
+        )

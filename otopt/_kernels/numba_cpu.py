@@ -1,0 +1,219 @@
+"""Kernels in numba: fused, one pass over the cost, no n x m temporaries (spec: package docstring)."""
+
+import numpy as np
+from numba import config, get_num_threads, njit, prange, set_num_threads
+
+from ._numba_column import simplex_threshold, solve_column
+from ._numba_forest import cancel_cycles, cheapest_in_rows, settle_on_forest
+from ._numba_newton import (
+    assemble_dense,
+    assemble_sparse,
+    conjugate_gradient,
+    connected_rows,
+    curvature_coefficients,
+    list_entry_level,
+    pack_support,
+    row_entry_level,
+)
+from ._numba_scan import BLOCK, column_max, count_above, select_largest, top_k
+
+__all__ = [
+    "assemble_dense",
+    "assemble_sparse",
+    "cancel_cycles",
+    "cheapest_in_columns",
+    "cheapest_in_rows",
+    "conjugate_gradient",
+    "connected_rows",
+    "curvature_coefficients",
+    "list_entry_level",
+    "pack_support",
+    "prox_columns",
+    "row_entry_level",
+    "settle_on_forest",
+    "simplex_potentials",
+    "top_k_conjugate",
+]
+
+
+@njit(cache=True)
+def _conjugate_range(lo, hi, alpha, Ct, b, k, reg, value, beta, rows, mass):
+    n = Ct.shape[1]
+    width = k if reg > 0.0 else 1  # without curvature a column puts its mass on one entry
+    v = np.empty(min(n, 2 * width + BLOCK))
+    idx = np.empty(min(n, 2 * width + BLOCK), np.int32)
+    for j in range(lo, hi):
+        window = b[j] * reg
+        count = top_k(alpha, Ct[j], width, window, v, idx)
+        theta = simplex_threshold(v, count, window) if reg > 0.0 else v[0]
+        beta[j] = -theta
+        total = 0.0
+        used = 0
+        for q in range(count):
+            t = (v[q] - theta) / reg if reg > 0.0 else b[j]
+            if t > 0.0:
+                rows[j, used] = idx[q]
+                mass[j, used] = t
+                total += t * (v[q] - theta - 0.5 * reg * t)
+                used += 1
+        value[j] = total + b[j] * theta
+        for q in range(used, k):
+            rows[j, q] = -1
+            mass[j, q] = 0.0
+
+
+@njit(cache=True, parallel=True)
+def _conjugate_threads(chunks, alpha, Ct, b, k, reg, value, beta, rows, mass):
+    m = Ct.shape[0]
+    for w in prange(chunks):
+        lo, hi = w * m // chunks, (w + 1) * m // chunks
+        _conjugate_range(lo, hi, alpha, Ct, b, k, reg, value, beta, rows, mass)
+
+
+def top_k_conjugate(alpha, Ct, b, k, reg, workers=1):
+    m = len(b)
+    out = np.empty(m), np.empty(m), np.empty((m, k), np.int32), np.empty((m, k))
+    if workers == 1:
+        _conjugate_range(0, m, alpha, Ct, b, k, reg, *out)
+    else:
+        _in_threads(workers, _conjugate_threads, alpha, Ct, b, k, reg, *out)
+    return out
+
+
+@njit(cache=True)
+def simplex_potentials(x, M, mass, reg):
+    n = M.shape[1]
+    v = np.empty(n)
+    idx = np.empty(n, np.int32)
+    potential = np.empty(M.shape[0])
+    for r in range(M.shape[0]):
+        count = top_k(x, M[r], n, mass[r] * reg, v, idx)
+        potential[r] = -simplex_threshold(v, count, mass[r] * reg)
+    return potential
+
+
+@njit(cache=True)
+def cheapest_in_columns(alpha, Ct, count):
+    m, n = Ct.shape
+    v = np.empty(min(n, 2 * count + BLOCK))
+    idx = np.empty(min(n, 2 * count + BLOCK), np.int32)
+    where = np.empty((m, count), np.int32)
+    for j in range(m):
+        top_k(alpha, Ct[j], count, np.inf, v, idx)
+        where[j] = idx[:count]
+    return where
+
+
+@njit(cache=True)
+def _rebuild_list(j, level, alpha, c, lists, bv, bi):
+    """Refill list j with the entries above `level` less its margin; room it lacks, or 0."""
+    n = alpha.shape[0]
+    reach = level - lists.margin[j] - 1e-14 * abs(level)
+    found = 0
+    likely = 0
+    for lo in range(0, n, BLOCK):
+        hi = min(lo + BLOCK, n)
+        if count_above(alpha[lo:hi], c[lo:hi], reach) == 0:
+            continue
+        for i in range(lo, hi):
+            x = alpha[i] - c[i]
+            if x > reach:
+                bv[found] = x
+                bi[found] = i
+                found += 1
+                likely += x >= level
+    kept = 0  # the proximal centre stays listed whatever its x
+    for q in range(lists.count[j]):
+        if lists.centre[j, q] > 0.0:
+            lists.rows[j, kept] = lists.rows[j, q]
+            lists.cost[j, kept] = lists.cost[j, q]
+            lists.centre[j, kept] = lists.centre[j, q]
+            kept += 1
+    lists.count[j] = kept
+    room = lists.rows.shape[1] - kept
+    if found > 4 * likely + 48 or found > room:
+        lists.margin[j] *= 0.5
+    elif found < 2 * likely + 8:
+        lists.margin[j] *= 1.5
+    if likely > room:
+        lists.bound[j] = np.inf
+        return likely + kept + 16
+    lists.bound[j] = reach
+    if found > room:
+        select_largest(bv, bi, found, room)
+        lists.bound[j] = bv[room:found].max()
+        found = room
+    count = kept
+    for q in range(found):
+        i = bi[q]
+        listed = False
+        for r in range(kept):
+            listed |= lists.rows[j, r] == i
+        if not listed:
+            lists.rows[j, count] = i
+            lists.cost[j, count] = c[i]
+            lists.centre[j, count] = 0.0
+            count += 1
+    lists.count[j] = count
+    return 0
+
+
+@njit(cache=True)
+def _prox_range(lo, hi, alpha, rise, Ct, b, k, reg, mu, lists, columns, value, need):
+    n = alpha.shape[0]
+    x = np.empty(n)
+    order = np.empty(n, np.int64)
+    bv = np.empty(n)
+    bi = np.empty(n, np.int32)
+    resolution = 1e-14 * np.abs(alpha).max()
+    for j in range(lo, hi):
+        lists.bound[j] += rise
+        need[j] = 0
+        level = -np.inf
+        while True:
+            count = lists.count[j]
+            if count > 0:
+                for q in range(count):
+                    x[q] = alpha[lists.rows[j, q]] - lists.cost[j, q] + mu * lists.centre[j, q]
+                p, e, level, value[j] = solve_column(
+                    x, count, b[j], k, reg, mu, order, columns.mass[j], columns.kind[j]
+                )
+                if level + resolution >= lists.bound[j]:
+                    columns.heads[j] = p
+                    columns.ties[j] = e
+                    columns.threshold[j] = level
+                    break
+            else:
+                # One entry alone would have this threshold; more entries only raise it.
+                level = column_max(alpha, Ct[j]) - (reg + mu) * b[j]
+            need[j] = _rebuild_list(j, level, alpha, Ct[j], lists, bv, bi)
+            if need[j] > 0:
+                break
+
+
+@njit(cache=True, parallel=True)
+def _prox_threads(chunks, alpha, rise, Ct, b, k, reg, mu, lists, columns, value, need):
+    m = b.shape[0]
+    for w in prange(chunks):
+        lo, hi = w * m // chunks, (w + 1) * m // chunks
+        _prox_range(lo, hi, alpha, rise, Ct, b, k, reg, mu, lists, columns, value, need)
+
+
+def prox_columns(alpha, rise, Ct, b, k, reg, mu, lists, columns, workers=1):
+    m = len(b)
+    value, need = np.empty(m), np.empty(m, np.int64)
+    args = alpha, rise, Ct, b, k, reg, mu, lists, columns, value, need
+    if workers == 1:
+        _prox_range(0, m, *args)
+    else:
+        _in_threads(workers, _prox_threads, *args)
+    return value, int(need.max())
+
+
+def _in_threads(workers, kernel, *args):
+    before = get_num_threads()
+    set_num_threads(min(workers, config.NUMBA_NUM_THREADS))
+    try:
+        kernel(workers, *args)
+    finally:
+        set_num_threads(before)

@@ -1,0 +1,1 @@
+"""Value, gradient and curvature of each dual: the mathematics, written once for all kernels."""

@@ -1,0 +1,101 @@
+"""The small set of entries that the search for a k-sparse plan may use."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from otopt._kernels.layout import CandidateLists
+
+__all__ = ["Pool"]
+
+
+@dataclass
+class Pool:
+    """Candidate entries by columns: padded arrays of shape (m, L), `used` marks real entries."""
+
+    rows: NDArray
+    cost: NDArray
+    mass: NDArray
+    used: NDArray
+
+    @classmethod
+    def of_support(cls, oracle):
+        """The support of the relaxed plan."""
+        start, rows, cost, mass, _ = oracle.support
+        column = np.repeat(np.arange(oracle.m), np.diff(start))
+        return cls._padded(column, rows, cost, mass, oracle.m)
+
+    @classmethod
+    def around(cls, oracle, alpha, beta, extra):
+        """That support, the k + `extra` cheapest entries of a column, the `extra` of a row."""
+        n, m = oracle.n, oracle.m
+        start, rows, _, mass, _ = oracle.support
+        in_columns = oracle.kernels.cheapest_in_columns(alpha, oracle.Ct, min(n, oracle.k + extra))
+        in_rows = oracle.kernels.cheapest_in_rows(alpha, beta, oracle.Ct, min(m, extra))
+        support = np.repeat(np.arange(m), np.diff(start)) * n + rows
+        keys = np.unique(
+            np.concatenate([
+                support,
+                (np.arange(m)[:, None] * n + in_columns).ravel(),
+                (in_rows.astype(np.int64) * n + np.arange(n)[:, None]).ravel(),
+            ])
+        )  # fmt: skip
+        masses = np.zeros(len(keys))
+        masses[np.searchsorted(keys, support)] = mass
+        column, row = np.divmod(keys, n)
+        return cls._padded(column, row, oracle.Ct[column, row].astype(float), masses, m)
+
+    @classmethod
+    def _padded(cls, column, row, cost, mass, m):
+        count = np.bincount(column, minlength=m)
+        slot = np.arange(len(column)) - np.repeat(np.cumsum(count) - count, count)
+        shape = m, int(count.max())
+        pool = cls(
+            rows=np.zeros(shape, np.int32),
+            cost=np.zeros(shape),
+            mass=np.zeros(shape),
+            used=np.arange(shape[1]) < count[:, None],
+        )
+        pool.rows[column, slot] = row
+        pool.cost[column, slot] = cost
+        pool.mass[column, slot] = mass
+        return pool
+
+    def restricted(self, keep):
+        """The pool of the entries marked by `keep` alone."""
+        column, slot = np.nonzero(keep & self.used)
+        return Pool._padded(
+            column, self.rows[column, slot], self.cost[column, slot], self.mass[column, slot],
+            len(keep),
+        )  # fmt: skip
+
+    def as_lists(self):
+        """A sparse cost for `ProximalDual`, with the masses as proximal centre."""
+        return CandidateLists(
+            rows=self.rows,
+            cost=self.cost.copy(),
+            centre=self.mass.copy(),
+            count=self.used.sum(axis=1),
+            bound=np.full(len(self.rows), -np.inf),
+            margin=np.zeros(len(self.rows)),
+        )
+
+    def top(self, score, k):
+        """Mark the k entries of every column with the largest positive score."""
+        score = np.where(self.used, score, 0.0)
+        if score.shape[1] <= k:
+            return score > 0
+        best = np.argpartition(-score, k - 1, axis=1)[:, :k]
+        chosen = np.zeros(score.shape, bool)
+        np.put_along_axis(chosen, best, True, axis=1)
+        return chosen & (score > 0)
+
+    def free_slots(self, support, alpha, k):
+        """Mark the entries of smallest reduced cost for the slots that `support` leaves free."""
+        score = np.where(self.used & ~support, alpha[self.rows] - self.cost, -np.inf)
+        order = np.argsort(-score, axis=1)
+        free = k - support.sum(axis=1)
+        chosen = np.zeros(score.shape, bool)
+        np.put_along_axis(chosen, order, np.arange(score.shape[1]) < free[:, None], axis=1)
+        return chosen & (score > -np.inf)

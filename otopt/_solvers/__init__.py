@@ -1,0 +1,1 @@
+"""Methods that know a callable and nothing of transport."""

@@ -1,0 +1,1 @@
+"""Transport problems, one function a file."""

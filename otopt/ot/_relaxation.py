@@ -1,0 +1,159 @@
+"""Solve the biconjugate relaxation of sparsity-constrained transport."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from otopt._kernels.layout import CandidateLists
+from otopt._oracles.proximal_dual import ProximalDual
+from otopt._solvers.proximal_point import ProximalSchedule, proximal_point
+
+__all__ = ["Intermediate", "Monitor", "Relaxation", "relax"]
+
+ALTERNATIONS = 10
+WARM_WINDOW = 0.1  # share of the first proximal curvature that a warm start begins with
+
+
+@dataclass(frozen=True)
+class Intermediate:
+    """What a callback sees; errors are relative to the total mass."""
+
+    nit: int
+    nfev: int
+    dual_bound: float
+    gap: float
+    marginal_error: float
+    elapsed: float
+
+
+class Monitor:
+    """Best bound so far, and the voice of the solve: callback and status line."""
+
+    def __init__(self, problem, tol, callback, status_line):
+        self.problem, self.tol, self.callback = problem, tol, callback
+        self.status_line = status_line
+        self.started = time.perf_counter()
+        self.nit = 0
+        self.bound, self.alpha, self.beta, self.selection = -np.inf, None, None, None
+        self.gap = np.inf
+
+    def consider(self, oracle, alpha):
+        """Keep the bound at alpha if it is the best; return it."""
+        bound, beta, rows, mass = oracle.certificate(alpha, self.problem.k)
+        if bound > self.bound or self.alpha is None:
+            self.bound, self.alpha, self.beta, self.selection = bound, alpha, beta, (rows, mass)
+        return bound
+
+    def assess(self, oracle, alpha, gradient):
+        """Whether the relaxation is solved: marginal error and relative gap within tol."""
+        bound = self.consider(oracle, alpha)
+        value = oracle.relaxed_value()
+        # alpha' gradient corrects the value for the marginal error that is left.
+        floor = 1e-9 * self.problem.unit * self.problem.mass
+        self.gap = (value + float(alpha @ gradient) - bound) / max(abs(value), floor)
+        return np.abs(gradient).sum() <= self.tol * self.problem.mass and self.gap <= self.tol
+
+    def step(self, oracle, gradient):
+        """Report a Newton step."""
+        self.nit += 1
+        error = float(np.abs(gradient).sum()) / self.problem.mass
+        self.status_line.show(
+            f"sparse_ot: {self.nit} Newton steps, marginal error {error:.1e}, gap {self.gap:.1e}"
+        )
+        if self.callback is not None:
+            elapsed = time.perf_counter() - self.started
+            self.callback(
+                Intermediate(self.nit, oracle.nfev, self.bound, self.gap, error, elapsed)
+            )
+
+
+@dataclass(frozen=True)
+class Relaxation:
+    """Where the relaxation ended; `oracle` holds the plan."""
+
+    oracle: ProximalDual
+    gradient: NDArray
+    outcome: str  # "converged", "limit" or "stopped"
+
+
+def relax(problem, kernels, monitor, *, tol, maxiter, workers, options, warm_start=None):
+    """Proximal-point semismooth Newton on the smoothed semi-dual.
+
+    Parameters
+    ----------
+    problem : SparseOT
+    monitor : Monitor
+    warm_start : tuple, optional
+        ``(alpha, plan)``: potentials (n,) and a relaxed plan as csc_array (n, m).
+
+    Returns
+    -------
+    Relaxation
+    """
+    reg, unit = problem.reg, problem.unit
+    typical = float(problem.b.mean())
+    mu = max(options.window * unit / typical - reg, 0.05 * reg)
+    lists = None
+    if warm_start is not None:
+        alpha, plan = warm_start
+        mu *= WARM_WINDOW
+        lists = _centred_lists(plan, problem.Ct)
+    oracle = ProximalDual(
+        kernels, problem.a, problem.b, problem.Ct, problem.k, reg, mu=mu, lists=lists, workers=workers
+    )
+    if warm_start is None:
+        alpha = _alternate(problem, kernels, reg + mu)
+
+    def assess(x, gradient):
+        solved = monitor.assess(oracle, x, gradient)
+        reach = 2 * (reg + oracle.mu) * problem.b + 1e-4 * unit
+        np.minimum(oracle.lists.margin, reach, out=oracle.lists.margin)
+        return solved
+
+    schedule = ProximalSchedule(
+        shrink=options.shrink, floor=1e-6 * unit / typical, newton_limit=options.newton_limit
+    )
+    try:
+        trace = proximal_point(
+            oracle,
+            alpha,
+            tol=tol * problem.mass,
+            scale=problem.mass,
+            maxiter=maxiter,
+            assess=assess,
+            schedule=schedule,
+            on_iteration=lambda x, value, gradient: monitor.step(oracle, gradient),
+        )
+    except (KeyboardInterrupt, StopIteration):
+        alpha = oracle.reference if monitor.alpha is None else monitor.alpha
+        _, gradient = oracle.evaluate(alpha)
+        monitor.consider(oracle, alpha)
+        return Relaxation(oracle, gradient, "stopped")
+    return Relaxation(oracle, trace.gradient, "converged" if trace.converged else "limit")
+
+
+def _alternate(problem, kernels, curvature):
+    """A few exact block ascents on quadratic transport without cardinality constraint."""
+    alpha = problem.C.min(axis=1).astype(float)
+    for _ in range(ALTERNATIONS):
+        beta = kernels.simplex_potentials(alpha, problem.Ct, problem.b, curvature)
+        alpha = kernels.simplex_potentials(beta, problem.C, problem.a, curvature)
+    return alpha - alpha.mean()
+
+
+def _centred_lists(plan, Ct):
+    """Candidate lists that hold a plan as proximal centre and are completed on first use."""
+    m, n = Ct.shape
+    count = np.diff(plan.indptr)
+    lists = CandidateLists.empty(m, min(n, int(count.max()) + 16))
+    column = np.repeat(np.arange(m), count)
+    slot = np.arange(len(column)) - plan.indptr[column]
+    lists.rows[column, slot] = plan.indices
+    lists.cost[column, slot] = Ct[column, plan.indices]
+    lists.centre[column, slot] = plan.data
+    lists.count[:] = count
+    return lists

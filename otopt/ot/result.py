@@ -1,0 +1,152 @@
+"""What every transport solver returns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
+
+from otopt._core.status import Status
+from otopt.errors import InfeasibleError, NotConvergedError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from scipy.sparse import csc_array
+
+__all__ = ["OTResult", "Potentials", "RelaxedPlan"]
+
+
+class Potentials(NamedTuple):
+    """Dual variables: `source` (n,) prices the rows of the cost, `target` (m,) its columns."""
+
+    source: NDArray
+    target: NDArray
+
+
+@dataclass(frozen=True)
+class RelaxedPlan:
+    r"""Optimum of the biconjugate relaxation, where the cardinality constraint is convexified.
+
+    Attributes
+    ----------
+    plan : scipy.sparse.csc_array, shape (n, m)
+        Meets the column marginals exactly and the row marginals up to `marginal_error`.
+        Columns in `excess_columns` may have more than k nonzeros.
+    value : float
+        Relaxed objective :math:`\langle T, C\rangle + \tfrac{\mathrm{reg}}2\sum_j\|t_j\|_{k\text{-sup}}^2`.
+    excess_columns : ndarray of int
+        Columns with more than k nonzeros (ties at the k-th place).
+    marginal_error : float
+        L1 distance of its marginals to those asked for.
+    """
+
+    plan: csc_array
+    value: float
+    excess_columns: NDArray
+    marginal_error: float
+
+
+@dataclass(frozen=True, repr=False)
+class OTResult:
+    r"""A transport plan with its certificate.
+
+    Attributes
+    ----------
+    rows : ndarray of int, shape (m, k)
+        Row indices of the nonzeros of each column; -1 marks an unused slot.
+    mass : ndarray of float, shape (m, k)
+        Mass carried by each of them; 0 in unused slots.
+    plan : scipy.sparse.csc_array, shape (n, m)
+        The same plan as a sparse matrix (built on first access).
+    value : float
+        Objective of `plan`: :math:`\langle T, C\rangle + \tfrac{\mathrm{reg}}2\|T\|^2`.
+    linear_value : float
+        :math:`\langle T, C\rangle` alone.
+    dual_bound : float
+        Proven lower bound on the value of every feasible k-sparse plan.
+    gap : float
+        ``(value - dual_bound) / |value|``; ``inf`` where `plan` misses its marginals.
+    marginal_error : float
+        L1 distance of the row and column sums of `plan` to those asked for.
+    potentials : Potentials
+        Dual variables that prove `dual_bound`.
+    relaxed : RelaxedPlan
+        Optimum of the convex relaxation behind the bound.
+    status : Status
+        How the solve ended; `Status.OPTIMAL` and `Status.FEASIBLE` are successes.
+    message : str
+        The same in words, with a remedy where there is one.
+    nit, nfev : int
+        Newton iterations and evaluations of the dual.
+    elapsed : float
+        Seconds.
+    reg : float
+        The quadratic regularisation that was used.
+    k : int
+        Nonzeros allowed in a column.
+    """
+
+    rows: NDArray
+    mass: NDArray
+    value: float
+    linear_value: float
+    dual_bound: float
+    gap: float
+    marginal_error: float
+    potentials: Potentials
+    relaxed: RelaxedPlan
+    status: Status
+    message: str
+    nit: int
+    nfev: int
+    elapsed: float
+    reg: float
+    k: int
+
+    @property
+    def success(self) -> bool:
+        """Whether `plan` is k-sparse and meets its marginals."""
+        return self.status.is_success
+
+    @cached_property
+    def plan(self) -> csc_array:
+        """The plan as a `scipy.sparse.csc_array` of shape (n, m)."""
+        import numpy as np
+        from scipy.sparse import csc_array
+
+        used = self.rows >= 0
+        indptr = np.concatenate([[0], np.cumsum(used.sum(axis=1))])
+        shape = (len(self.potentials.source), len(self.potentials.target))
+        plan = csc_array((self.mass[used], self.rows[used], indptr), shape=shape)
+        plan.sort_indices()
+        return plan
+
+    def raise_if_failed(self) -> OTResult:
+        """Return the result itself, or raise with `message` unless `success`.
+
+        Raises
+        ------
+        InfeasibleError
+            No k-sparse plan exists or none was found.
+        NotConvergedError
+            The solve stopped at a limit or was stopped.
+        """
+        if self.success:
+            return self
+        if self.status in (Status.INFEASIBLE, Status.NOT_FOUND, Status.RELAXED_ONLY):
+            raise InfeasibleError(self.message)
+        raise NotConvergedError(self.message)
+
+    def __repr__(self) -> str:
+        n, m = len(self.potentials.source), len(self.potentials.target)
+        lines = [
+            ("status", f"{self.status.name} ({self.message})"),
+            ("plan", f"{n} x {m}, {int((self.rows >= 0).sum())} nonzeros, k={self.k}"),
+            ("value", f"{self.value:.9g}  (linear {self.linear_value:.9g}, reg={self.reg:.4g})"),
+            ("dual_bound", f"{self.dual_bound:.9g}  (gap {self.gap:.1e})"),
+            ("marginal_error", f"{self.marginal_error:.1e}"),
+            ("relaxed", f"value {self.relaxed.value:.9g}, {len(self.relaxed.excess_columns)} columns above k"),
+            ("effort", f"nit={self.nit}, nfev={self.nfev}, {self.elapsed:.3g} s"),
+        ]
+        width = max(len(name) for name, _ in lines)
+        return "OTResult\n" + "\n".join(f"  {name:>{width}}: {text}" for name, text in lines)
