@@ -25,6 +25,8 @@ class SparseOTOptions:
         Rounds of the search for a k-sparse plan.
     extra_candidates : int
         Entries that the search may use in every row and column beyond the relaxed support.
+    improvement_rounds : int
+        Rounds of large-neighbourhood search, as long as the gap exceeds 1e-3.
     progress : bool or None
         Show a status line; None shows one on a terminal once a solve has taken two seconds.
     """
@@ -34,6 +36,7 @@ class SparseOTOptions:
     newton_limit: int = 60
     rounding_rounds: int = 30
     extra_candidates: int = 4
+    improvement_rounds: int = 6
     progress: bool | None = None
 
 

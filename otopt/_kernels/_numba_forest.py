@@ -23,12 +23,75 @@ def _top(parent, node):
 
 
 @njit(cache=True)
+def _cycle(parent, arc, e, i, j, seen, arcs, signs):
+    """Arcs and signs of the cycle that e = (i, j) closes, e itself last; 0 if it closes none.
+
+    Mass rises on e; counted from either of its ends it falls, rises, falls... up to their meeting.
+    """
+    node = i
+    while node >= 0:
+        seen[node] = e
+        node = parent[node]
+    meet = j
+    while meet >= 0 and seen[meet] != e:
+        meet = parent[meet]
+    node = i
+    while node >= 0:
+        seen[node] = -1
+        node = parent[node]
+    if meet < 0:
+        return 0
+    length = 0
+    for end in (i, j):
+        node = end
+        sign = -1.0
+        while node != meet:
+            arcs[length] = arc[node]
+            signs[length] = sign
+            length += 1
+            sign = -sign
+            node = parent[node]
+    arcs[length] = e
+    signs[length] = 1.0
+    return length + 1
+
+
+@njit(cache=True)
+def _smallest(mass, arcs, signs, length, sign):
+    """The arc of the cycle with the given sign that carries the least."""
+    best = -1
+    for q in range(length):
+        if signs[q] == sign and (best < 0 or mass[arcs[q]] < mass[best]):
+            best = arcs[q]
+    return best
+
+
+@njit(cache=True)
+def _push_round(mass, arcs, signs, length, moved, emptied):
+    for q in range(length):
+        mass[arcs[q]] = max(mass[arcs[q]] + signs[q] * moved, 0.0)
+    mass[emptied] = 0.0
+
+
+@njit(cache=True)
+def _exchange(parent, arc, entering, i, j, leaving, u, v):
+    """Replace the tree arc `leaving` = (u, v) by `entering` = (i, j)."""
+    cut = u if arc[u] == leaving else v
+    parent[cut] = -1
+    arc[cut] = -1
+    if _top(parent, i) == cut:
+        _hang(parent, arc, i, j, entering)
+    else:
+        _hang(parent, arc, j, i, entering)
+
+
+@njit(cache=True)
 def cancel_cycles(rows, columns, mass, price, n, m, k):
     """Push mass round every cycle of the support until one arc of it is empty, in place.
 
-    Marginals do not change. What is left is a forest: at most n + m - 1 nonzeros. Of the two
-    directions round a cycle, the one that empties an arc of a column with more than k nonzeros is
-    taken, else the cheaper one at the given marginal prices.
+    Marginals do not change. What is left is a forest, at most n + m - 1 nonzeros; it is returned
+    as (parent, arc) of every node. Of the two directions round a cycle, the one that empties an
+    arc of a column with more than k nonzeros is taken, else the cheaper one at the given prices.
     """
     degree = np.zeros(m, np.int64)
     for e in range(rows.shape[0]):
@@ -36,72 +99,139 @@ def cancel_cycles(rows, columns, mass, price, n, m, k):
     parent = np.full(n + m, -1)
     arc = np.full(n + m, -1)
     seen = np.full(n + m, -1)
-    cycle = np.empty(n + m + 1, np.int64)
+    arcs = np.empty(n + m + 1, np.int64)
+    signs = np.empty(n + m + 1)
     for e in np.argsort(-mass):
         if mass[e] <= 0.0:
             break
         i, j = rows[e], n + columns[e]
-        node = i
-        while node >= 0:
-            seen[node] = e
-            node = parent[node]
-        meet = j
-        while meet >= 0 and seen[meet] != e:
-            meet = parent[meet]
-        if meet < 0:
+        length = _cycle(parent, arc, e, i, j, seen, arcs, signs)
+        if length == 0:
             _hang(parent, arc, i, j, e)
             continue
-
-        # Around the cycle mass rises on e and, counted from both its ends, falls, rises, falls...
-        length = 0
-        gain = 0.0
-        smallest_falling, falling = np.inf, -1
-        smallest_rising, rising = mass[e], e
-        for end in (i, j):
-            node = end
-            sign = -1.0
-            while node != meet:
-                f = arc[node]
-                cycle[length] = f
-                length += 1
-                gain += sign * price[f]
-                if sign < 0.0 and mass[f] < smallest_falling:
-                    smallest_falling, falling = mass[f], f
-                elif sign > 0.0 and mass[f] < smallest_rising:
-                    smallest_rising, rising = mass[f], f
-                sign = -sign
-                node = parent[node]
-        gain += price[e]
+        falling = _smallest(mass, arcs, signs, length, -1.0)
+        rising = _smallest(mass, arcs, signs, length, 1.0)
         frees_falling = degree[columns[falling]] > k
         frees_rising = degree[columns[rising]] > k
         if frees_falling != frees_rising:
             forward = frees_falling
         else:
-            forward = gain * smallest_falling <= -gain * smallest_rising
-        moved = smallest_falling if forward else -smallest_rising
+            gain = 0.0
+            for q in range(length):
+                gain += signs[q] * price[arcs[q]]
+            forward = gain * mass[falling] <= -gain * mass[rising]
         emptied = falling if forward else rising
-        sign = -1.0
-        node = i
-        for q in range(length):
-            if node == meet:
-                node = j
-                sign = -1.0
-            f = cycle[q]
-            mass[f] = max(mass[f] + sign * moved, 0.0)
-            sign = -sign
-            node = parent[node]
-        mass[e] += moved
-        mass[emptied] = 0.0
+        moved = mass[falling] if forward else -mass[rising]
+        _push_round(mass, arcs, signs, length, moved, emptied)
         degree[columns[emptied]] -= 1
         if emptied != e:
-            u, v = rows[emptied], n + columns[emptied]
-            cut = u if arc[u] == emptied else v
-            parent[cut] = -1
-            arc[cut] = -1
-            if _top(parent, i) == cut:
-                _hang(parent, arc, i, j, e)
+            _exchange(parent, arc, e, i, j, emptied, rows[emptied], n + columns[emptied])
+    return parent, arc
+
+
+@njit(cache=True)
+def _lightest_overfull(columns, mass, degree, k):
+    """The lightest arc of the columns with more than k nonzeros, or -1."""
+    best = -1
+    for e in range(columns.shape[0]):
+        if degree[columns[e]] > k and mass[e] > 0.0 and (best < 0 or mass[e] < mass[best]):
+            best = e
+    return best
+
+
+@njit(cache=True)
+def _paths_to(root, parent, arc, mass, price, branch, odd, even, toll, stack):
+    """Summarise the path of every node to `root`, which must be the top of its tree.
+
+    branch: last node before the root (-1 off the tree); odd, even: lightest arcs at the odd and
+    even places of the path (-1 for none); toll: price of lowering odd and raising even places.
+    """
+    branch[:] = -2
+    branch[root], odd[root], even[root], toll[root] = root, -1, -1, 0.0
+    for v in range(parent.shape[0]):
+        depth = 0
+        node = v
+        while branch[node] == -2:
+            stack[depth] = node
+            depth += 1
+            if parent[node] < 0:
+                break
+            node = parent[node]
+        while depth > 0:
+            depth -= 1
+            node = stack[depth]
+            up = parent[node]
+            if up < 0 or branch[up] == -1:
+                branch[node] = -1
+                continue
+            f = arc[node]
+            branch[node] = node if up == root else branch[up]
+            even[node] = odd[up]
+            odd[node] = f if even[up] < 0 or mass[f] < mass[even[up]] else even[up]
+            toll[node] = -price[f] - toll[up]
+
+
+@njit(cache=True)
+def pivot_to_capacity(rows, columns, mass, price, n, m, k, luck, maxiter):
+    """Pivot the forest of `cancel_cycles` until no column has more than k nonzeros, in place.
+
+    An arc that enters closes a cycle through an overfull column; the arc that this empties leaves.
+    It may enter a column with a free slot, or one that it leaves again. Best is an entering arc
+    that empties one of an overfull column (the cheapest such), next one that takes most from the
+    lightest arc of the column, last any, by the random numbers `luck`. Returns whether every
+    column has at most k nonzeros.
+    """
+    parent, arc = cancel_cycles(rows, columns, mass, price, n, m, k)
+    degree = np.zeros(m, np.int64)
+    for e in range(rows.shape[0]):
+        degree[columns[e]] += mass[e] > 0.0
+    branch = np.empty(n + m, np.int64)
+    odd = np.empty(n + m, np.int64)
+    even = np.empty(n + m, np.int64)
+    toll = np.empty(n + m)
+    seen = np.full(n + m, -1)
+    arcs = np.empty(n + m + 1, np.int64)
+    signs = np.empty(n + m + 1)
+    for pivot in range(maxiter):
+        target = _lightest_overfull(columns, mass, degree, k)
+        if target < 0:
+            return True
+        root = n + columns[target]
+        _hang(parent, arc, root, -1, -1)
+        _paths_to(root, parent, arc, mass, price, branch, odd, even, toll, arcs)
+        entering, rank, merit = -1, 3, np.inf
+        for e in range(rows.shape[0]):
+            i, j = rows[e], n + columns[e]
+            if mass[e] > 0.0 or j == root or branch[i] == branch[j]:
+                continue
+            if branch[i] < 0 or branch[j] < 0:  # on another tree: closes no cycle
+                continue
+            # Round the cycle mass falls at the odd places of both paths, the first into the root.
+            leaving = odd[i]
+            if odd[j] >= 0 and mass[odd[j]] < mass[leaving]:
+                leaving = odd[j]
+            leaves = columns[leaving]
+            if degree[columns[e]] >= k and leaves != columns[e]:
+                continue
+            if degree[leaves] > k and leaves != columns[e]:
+                e_rank, e_merit = 0, (price[e] + toll[i] + toll[j]) * mass[leaving]
+            elif branch[i] == rows[target]:
+                e_rank, e_merit = 1, -mass[leaving]
             else:
-                _hang(parent, arc, j, i, e)
+                e_rank, e_merit = 2, luck[(pivot * 7919 + e) % luck.shape[0]]
+            if e_rank < rank or (e_rank == rank and e_merit < merit):
+                entering, rank, merit = e, e_rank, e_merit
+        if entering < 0:
+            return False
+        e = entering
+        i, j = rows[e], n + columns[e]
+        length = _cycle(parent, arc, e, i, j, seen, arcs, signs)
+        leaving = _smallest(mass, arcs, signs, length, -1.0)
+        _push_round(mass, arcs, signs, length, mass[leaving], leaving)
+        _exchange(parent, arc, e, i, j, leaving, rows[leaving], n + columns[leaving])
+        degree[columns[e]] += 1
+        degree[columns[leaving]] -= 1
+    return _lightest_overfull(columns, mass, degree, k) < 0
 
 
 @njit(cache=True)

@@ -4,7 +4,12 @@ import numpy as np
 from numba import config, get_num_threads, njit, prange, set_num_threads
 
 from ._numba_column import simplex_threshold, solve_column
-from ._numba_forest import cancel_cycles, cheapest_in_rows, settle_on_forest
+from ._numba_forest import (
+    cancel_cycles,
+    cheapest_in_rows,
+    pivot_to_capacity,
+    settle_on_forest,
+)
 from ._numba_newton import (
     assemble_dense,
     assemble_sparse,
@@ -28,6 +33,7 @@ __all__ = [
     "curvature_coefficients",
     "list_entry_level",
     "pack_support",
+    "pivot_to_capacity",
     "prox_columns",
     "row_entry_level",
     "settle_on_forest",

@@ -10,15 +10,30 @@ norm) gives a C^{1,1} semi-dual whose maximiser is a proximal step from S.
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from otopt._kernels.layout import CandidateLists, ColumnSolutions
 from otopt._solvers.linear import solve_dense, solve_sparse
 
-__all__ = ["ProximalDual"]
+__all__ = ["Certificate", "ProximalDual"]
 
 DENSE_ROWS = 150  # up to here a dense Cholesky factorisation beats any sparse one
+
+
+class Certificate(NamedTuple):
+    """The exact semi-dual at alpha, and the k-sparse columns that attain it."""
+
+    bound: float
+    alpha: NDArray  # (n,)
+    beta: NDArray  # (m,)
+    conjugate: NDArray  # (m,) max <t, alpha - c_j> - reg/2 ||t||^2 of every column
+    rows: NDArray  # (m, k)
+    mass: NDArray  # (m, k): column sums hold, row sums need not
+
+
 
 
 class ProximalDual:
@@ -176,11 +191,12 @@ class ProximalDual:
     # -- certificate ------------------------------------------------------------------------------
 
     def certificate(self, alpha, k):
-        """The exact semi-dual at alpha: value, beta, and the k-sparse selection (rows, mass)."""
+        """The exact semi-dual at alpha."""
         value, beta, rows, mass = self.kernels.top_k_conjugate(
             alpha, self.Ct, self.b, k, self.reg, self.workers
         )
         bound = math.fsum(self.a * alpha) - math.fsum(value)
         # Rounded down by the error of the terms: a bound in floating point as well.
         magnitude = np.abs(alpha).max() * self.a.sum() + np.abs(value).sum()
-        return bound - 8 * np.finfo(float).eps * float(magnitude), beta, rows, mass
+        bound -= 8 * np.finfo(float).eps * float(magnitude)
+        return Certificate(bound, alpha, beta, value, rows, mass)

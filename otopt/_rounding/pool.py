@@ -70,6 +70,12 @@ class Pool:
             len(keep),
         )  # fmt: skip
 
+    def spread(self, keep, values):
+        """An array of the shape of the pool with `values` at the entries marked by `keep`."""
+        full = np.zeros(self.used.shape, values.dtype)
+        full[np.nonzero(keep & self.used)] = values
+        return full
+
     def as_lists(self):
         """A sparse cost for `ProximalDual`, with the masses as proximal centre."""
         return CandidateLists(

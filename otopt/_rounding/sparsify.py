@@ -18,6 +18,8 @@ from otopt._solvers.semismooth_newton import semismooth_newton
 __all__ = ["sparsify"]
 
 NEWTON_STEPS = 25
+PIVOTS = 300
+PATIENCE = 5  # stalled rounds without progress before the search gives up
 STALL = 0.7  # a round that leaves more than this share of the mass outside has stalled
 
 
@@ -41,10 +43,14 @@ def sparsify(problem, kernels, pool, alpha, *, rounds, rng):
     price = max(0.5 * reg * typical / k, 1e-4 * unit)
     mu = 0.2 * max(reg, 1e-2 * unit / typical)
     oracle = ProximalDual(kernels, problem.a, b, None, len(problem.a), reg, mu=mu, lists=pool.as_lists())
+    if k == 1:
+        pool.mass = _reduce_to_forest(problem, kernels, pool, rng, tiny)
     support = pool.top(pool.mass, k)
+    if not (pool.mass[~support] > 0).any():
+        return support, alpha, 0, 0.0
     surcharge = np.zeros(pool.cost.shape)
     best = support, pool.mass, alpha, np.inf
-    nit, last, stalled = 0, np.inf, False
+    nit, last, stalled, idle = 0, np.inf, False, 0
     for _ in range(rounds):
         oracle.lists.cost[:] = pool.cost + np.where(support, 0.0, price) + surcharge
         step = semismooth_newton(oracle, alpha, tol=1e-7 * problem.mass, maxiter=NEWTON_STEPS)
@@ -57,12 +63,14 @@ def sparsify(problem, kernels, pool, alpha, *, rounds, rng):
         stalled = stalled or outside > STALL * last
         last = min(last, outside)
         if outside > 0 and stalled:
-            pool.mass = _reduce_to_forest(problem, kernels, pool)
+            pool.mass = _reduce_to_forest(problem, kernels, pool, rng, tiny)
             support = pool.top(pool.mass, k)
             outside = float(pool.mass[~support].sum())
+        idle += stalled
         if outside < best[3]:
             best = support, pool.mass, alpha, outside
-        if outside == 0.0:
+            idle = 0
+        if outside == 0.0 or idle > PATIENCE:
             break
         price = min(2.0 * price, unit)
         if stalled:
@@ -74,15 +82,16 @@ def sparsify(problem, kernels, pool, alpha, *, rounds, rng):
     return support, alpha, nit, outside
 
 
-def _reduce_to_forest(problem, kernels, pool):
+def _reduce_to_forest(problem, kernels, pool, rng, tiny):
+    """Cancel the cycles of the plan, then pivot the forest into the columns' capacities."""
     mass = pool.mass[pool.used]
     columns = np.repeat(np.arange(len(pool.used)), pool.used.sum(axis=1))
-    marginal_price = pool.cost[pool.used] + problem.reg * mass
-    kernels.cancel_cycles(
-        pool.rows[pool.used].astype(np.int64), columns, mass, marginal_price,
-        len(problem.a), len(problem.b), problem.k,
+    # For k = 1 the quadratic term is the same for all 1-sparse plans.
+    price = pool.cost[pool.used] + (problem.reg * mass if problem.k > 1 else 0.0)
+    kernels.pivot_to_capacity(
+        pool.rows[pool.used].astype(np.int64), columns, mass, price,
+        len(problem.a), len(problem.b), problem.k, rng.random(1009), PIVOTS,
     )  # fmt: skip
     reduced = np.zeros(pool.mass.shape)
-    reduced[pool.used] = mass
+    reduced[pool.used] = np.where(mass > tiny, mass, 0.0)
     return reduced
-

@@ -38,15 +38,15 @@ class Monitor:
         self.status_line = status_line
         self.started = time.perf_counter()
         self.nit = 0
-        self.bound, self.alpha, self.beta, self.selection = -np.inf, None, None, None
+        self.best = None
         self.gap = np.inf
 
     def consider(self, oracle, alpha):
         """Keep the bound at alpha if it is the best; return it."""
-        bound, beta, rows, mass = oracle.certificate(alpha, self.problem.k)
-        if bound > self.bound or self.alpha is None:
-            self.bound, self.alpha, self.beta, self.selection = bound, alpha, beta, (rows, mass)
-        return bound
+        certificate = oracle.certificate(alpha, self.problem.k)
+        if self.best is None or certificate.bound > self.best.bound:
+            self.best = certificate
+        return certificate.bound
 
     def assess(self, oracle, alpha, gradient):
         """Whether the relaxation is solved: marginal error and relative gap within tol."""
@@ -55,7 +55,10 @@ class Monitor:
         # alpha' gradient corrects the value for the marginal error that is left.
         floor = 1e-9 * self.problem.unit * self.problem.mass
         self.gap = (value + float(alpha @ gradient) - bound) / max(abs(value), floor)
-        return np.abs(gradient).sum() <= self.tol * self.problem.mass and self.gap <= self.tol
+        # For k = 1 the relaxation is a linear programme: a vertex of a nearly optimal face has to
+        # be optimal to tol.
+        goal = self.tol if self.problem.k > 1 else 0.01 * self.tol
+        return np.abs(gradient).sum() <= self.tol * self.problem.mass and self.gap <= goal
 
     def step(self, oracle, gradient):
         """Report a Newton step."""
@@ -66,9 +69,8 @@ class Monitor:
         )
         if self.callback is not None:
             elapsed = time.perf_counter() - self.started
-            self.callback(
-                Intermediate(self.nit, oracle.nfev, self.bound, self.gap, error, elapsed)
-            )
+            bound = -np.inf if self.best is None else self.best.bound
+            self.callback(Intermediate(self.nit, oracle.nfev, bound, self.gap, error, elapsed))
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,7 @@ def relax(problem, kernels, monitor, *, tol, maxiter, workers, options, warm_sta
             on_iteration=lambda x, value, gradient: monitor.step(oracle, gradient),
         )
     except (KeyboardInterrupt, StopIteration):
-        alpha = oracle.reference if monitor.alpha is None else monitor.alpha
+        alpha = oracle.reference if monitor.best is None else monitor.best.alpha
         _, gradient = oracle.evaluate(alpha)
         monitor.consider(oracle, alpha)
         return Relaxation(oracle, gradient, "stopped")

@@ -165,9 +165,9 @@ def sparse_ot(
             status_line.show("sparse_ot: searching a k-sparse plan")
             try:
                 rounded = round_plan(
-                    problem, kernels, relaxation.oracle, monitor.alpha, monitor.beta,
+                    problem, kernels, relaxation.oracle, monitor.best,
                     search=rounding == "repair",
-                    rounds=options.rounding_rounds, extra=options.extra_candidates,
+                    options=options, effort=monitor.nit,
                 )  # fmt: skip
             except KeyboardInterrupt:
                 outcome = "stopped"
@@ -219,7 +219,7 @@ def _assemble(problem, monitor, relaxation, rounded, outcome, k, tol, started):
     )
 
     if rounded is None:
-        rows, mass = monitor.selection
+        rows, mass = monitor.best.rows, monitor.best.mass
     else:
         rows, mass = rounded.pool.rows, rounded.pool.mass
     rows, mass = _compact(rows, mass)
@@ -228,7 +228,7 @@ def _assemble(problem, monitor, relaxation, rounded, outcome, k, tol, started):
     gap = np.inf
     if feasible:
         floor = 1e-9 * problem.unit * problem.mass
-        gap = (value - monitor.bound) / max(abs(value), floor)
+        gap = (value - monitor.best.bound) / max(abs(value), floor)
     status, message = _conclude(problem, relaxed, rounded, outcome, feasible, gap, tol, error, monitor)
     width = rows.shape[1] if k is None else min(int(k), n)
     all_rows, all_mass = np.full((m, width), -1), np.zeros((m, width))
@@ -240,7 +240,7 @@ def _assemble(problem, monitor, relaxation, rounded, outcome, k, tol, started):
         mass=all_mass,
         value=value,
         linear_value=linear,
-        dual_bound=monitor.bound,
+        dual_bound=monitor.best.bound,
         gap=gap,
         marginal_error=error,
         potentials=_full_potentials(problem, monitor),
@@ -279,10 +279,10 @@ def _full_potentials(problem, monitor):
     """Potentials of all rows and columns; those without mass are priced out."""
     n, m = problem.cost.shape
     alpha, beta = np.empty(n), np.empty(m)
-    alpha[problem.rows], beta[problem.columns] = monitor.alpha, monitor.beta
+    alpha[problem.rows], beta[problem.columns] = monitor.best.alpha, monitor.best.beta
     empty_rows = np.setdiff1d(np.arange(n), problem.rows)
     if len(empty_rows):
-        alpha[empty_rows] = (problem.cost[np.ix_(empty_rows, problem.columns)] - monitor.beta).min(axis=1)
+        alpha[empty_rows] = (problem.cost[np.ix_(empty_rows, problem.columns)] - monitor.best.beta).min(axis=1)
     empty_columns = np.setdiff1d(np.arange(m), problem.columns)
     if len(empty_columns):
         beta[empty_columns] = (problem.cost[:, empty_columns] - alpha[:, None]).min(axis=0)
