@@ -146,14 +146,20 @@ def solve_column(x, n, b, k, reg, mu, order, t, kind):
     """
     both = reg + mu
     theta = simplex_threshold(x, n, b * both)
-    top = -np.inf
+    first = 0
     positive = 0
     for i in range(n):
-        top = max(top, x[i])
+        if x[i] > x[first]:
+            first = i
         positive += x[i] > theta
         t[i] = 0.0
         kind[i] = 0
+    top = x[first]
     value = b * top
+    if positive == 0:  # the mass is below the rounding error of x
+        t[first] = b
+        kind[first] = HEAD
+        return 1, 0, top, value
     if positive <= k:
         for i in range(n):
             if x[i] > theta:

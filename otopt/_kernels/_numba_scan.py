@@ -77,7 +77,7 @@ def _keep_above(v, idx, n, level):
 @njit(cache=True)
 def _window_floor(largest, window):
     # Widened by rounding, so that even a window of (nearly) zero width holds the maximum.
-    return largest - window - 1e-15 * (abs(largest) + window)
+    return largest - window - (1e-15 * (abs(largest) + window) + 1e-300)
 
 
 @njit(cache=True)

@@ -111,9 +111,21 @@ def cheapest_in_columns(alpha, Ct, count):
 
 
 @njit(cache=True)
-def _rebuild_list(j, level, alpha, c, lists, bv, bi):
-    """Refill list j with the entries above `level` less its margin; room it lacks, or 0."""
+def _rebuild_list(j, level, alpha, c, lists, bv, bi, listed):
+    """Refill list j with the entries above `level` less its margin; room it lacks, or 0.
+
+    `listed` is scratch space, all False before and after.
+    """
     n = alpha.shape[0]
+    kept = 0  # the proximal centre stays listed whatever its x
+    for q in range(lists.count[j]):
+        if lists.centre[j, q] > 0.0:
+            lists.rows[j, kept] = lists.rows[j, q]
+            lists.cost[j, kept] = lists.cost[j, q]
+            lists.centre[j, kept] = lists.centre[j, q]
+            listed[lists.rows[j, q]] = True
+            kept += 1
+    lists.count[j] = kept
     reach = level - lists.margin[j] - 1e-14 * abs(level)
     found = 0
     likely = 0
@@ -123,19 +135,13 @@ def _rebuild_list(j, level, alpha, c, lists, bv, bi):
             continue
         for i in range(lo, hi):
             x = alpha[i] - c[i]
-            if x > reach:
+            if x > reach and not listed[i]:
                 bv[found] = x
                 bi[found] = i
                 found += 1
                 likely += x >= level
-    kept = 0  # the proximal centre stays listed whatever its x
-    for q in range(lists.count[j]):
-        if lists.centre[j, q] > 0.0:
-            lists.rows[j, kept] = lists.rows[j, q]
-            lists.cost[j, kept] = lists.cost[j, q]
-            lists.centre[j, kept] = lists.centre[j, q]
-            kept += 1
-    lists.count[j] = kept
+    for q in range(kept):
+        listed[lists.rows[j, q]] = False
     room = lists.rows.shape[1] - kept
     if found > 4 * likely + 48 or found > room:
         lists.margin[j] *= 0.5
@@ -149,18 +155,11 @@ def _rebuild_list(j, level, alpha, c, lists, bv, bi):
         select_largest(bv, bi, found, room)
         lists.bound[j] = bv[room:found].max()
         found = room
-    count = kept
     for q in range(found):
-        i = bi[q]
-        listed = False
-        for r in range(kept):
-            listed |= lists.rows[j, r] == i
-        if not listed:
-            lists.rows[j, count] = i
-            lists.cost[j, count] = c[i]
-            lists.centre[j, count] = 0.0
-            count += 1
-    lists.count[j] = count
+        lists.rows[j, kept + q] = bi[q]
+        lists.cost[j, kept + q] = c[bi[q]]
+        lists.centre[j, kept + q] = 0.0
+    lists.count[j] = kept + found
     return 0
 
 
@@ -171,6 +170,7 @@ def _prox_range(lo, hi, alpha, rise, Ct, b, k, reg, mu, lists, columns, value, n
     order = np.empty(n, np.int64)
     bv = np.empty(n)
     bi = np.empty(n, np.int32)
+    listed = np.zeros(n, np.bool_)
     resolution = 1e-14 * np.abs(alpha).max()
     for j in range(lo, hi):
         lists.bound[j] += rise
@@ -192,7 +192,7 @@ def _prox_range(lo, hi, alpha, rise, Ct, b, k, reg, mu, lists, columns, value, n
             else:
                 # One entry alone would have this threshold; more entries only raise it.
                 level = column_max(alpha, Ct[j]) - (reg + mu) * b[j]
-            need[j] = _rebuild_list(j, level, alpha, Ct[j], lists, bv, bi)
+            need[j] = _rebuild_list(j, level, alpha, Ct[j], lists, bv, bi, listed)
             if need[j] > 0:
                 break
 

@@ -15,6 +15,7 @@ from otopt._solvers.proximal_point import ProximalSchedule, proximal_point
 __all__ = ["Intermediate", "Monitor", "Relaxation", "relax"]
 
 ALTERNATIONS = 10
+RELATIVE = 1.0  # the first proximal curvature is at least this multiple of reg
 WARM_WINDOW = 0.1  # share of the first proximal curvature that a warm start begins with
 
 
@@ -98,7 +99,7 @@ def relax(problem, kernels, monitor, *, tol, maxiter, workers, options, warm_sta
     """
     reg, unit = problem.reg, problem.unit
     typical = float(problem.b.mean())
-    mu = max(options.window * unit / typical - reg, 0.05 * reg)
+    mu = max(options.window * unit / typical - reg, RELATIVE * reg)
     lists = None
     if warm_start is not None:
         alpha, plan = warm_start
