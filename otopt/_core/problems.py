@@ -14,6 +14,7 @@ __all__ = ["SparseOT"]
 # Sums that differ by less than this share of the mass are equal up to rounding.
 MASS_RTOL = 5e-10
 MASS_RTOL_SINGLE = 1e-5
+NEGLIGIBLE = 1e-15  # a mass below this share of the whole is lost in the rounding of the sum
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,8 @@ class SparseOT:
             raise ValueError(message)
         b = b * (mass / other)
 
-        rows, columns = np.flatnonzero(a), np.flatnonzero(b)
+        rows = np.flatnonzero(a > NEGLIGIBLE * mass)
+        columns = np.flatnonzero(b > NEGLIGIBLE * mass)
         kept = cost
         if len(rows) < len(a) or len(columns) < len(b):
             kept = cost[np.ix_(rows, columns)]

@@ -57,17 +57,21 @@ def round_plan(problem, kernels, relaxed, certificate, *, search, options, effor
     """
     alpha, beta = certificate.alpha, certificate.beta
     excess = relaxed.column_counts() > problem.k
+    searcher = _Search(problem, kernels, certificate, options, effort)
+    if problem.k == 1 or not excess.any():
+        # On a support that is final the marginals can be had exactly; for k = 1 a vertex of the
+        # face of the linear programme is exact if they are.
+        semismooth_newton(relaxed, relaxed.reference, tol=1e-13 * problem.mass, maxiter=10)
+        excess = relaxed.column_counts() > problem.k
     if not excess.any():
         pool = Pool.of_support(relaxed)
-        alpha, _, nit, error = polish(problem, kernels, pool, alpha)
-        return Rounded(pool, alpha, nit, error <= FEASIBLE)
-    if not search:
+        polished, _, nit, error = polish(problem, kernels, pool, alpha)
+        searcher.nit += nit
+        if error <= FEASIBLE:
+            return Rounded(pool, polished, nit, True)
+        # Rows of very small mass may not be on the support yet: the search finds them a column.
+    elif not search:
         return None
-
-    if problem.k == 1:
-        # All plans of a face of the linear programme: a vertex is exact if the marginals are.
-        semismooth_newton(relaxed, relaxed.reference, tol=1e-13 * problem.mass, maxiter=10)
-    searcher = _Search(problem, kernels, certificate, options, effort)
     pool = Pool.around(relaxed, alpha, beta, options.extra_candidates)
     masses = pool.mass
     best = searcher.attempt(pool, alpha)

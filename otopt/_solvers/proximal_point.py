@@ -10,11 +10,15 @@ from .semismooth_newton import semismooth_newton
 __all__ = ["ProximalSchedule", "ProximalTrace", "proximal_point"]
 
 
+BELOW_FLOOR = 1e-6
+
+
 class ProximalSchedule(NamedTuple):
     """How the proximal curvature mu shrinks from one outer step to the next."""
 
     shrink: float = 0.25
-    floor: float = 0.0  # mu never falls below
+    floor: float = 0.0  # mu falls below only after steps that were easy
+    easy: int = 2  # Newton steps
     patience: int = 8  # after more Newton steps than this, mu stays
     newton_limit: int = 60  # Newton steps in one outer step
     inner_rtol: float = 0.05  # an outer step reduces the residual by this, at least
@@ -57,11 +61,13 @@ def proximal_point(oracle, x, *, tol, scale, maxiter, assess, schedule, on_itera
             on_iteration=on_iteration,
         )
         x, gradient = step.x, step.gradient
-        nit += step.nit
+        nit += max(step.nit, 1)  # an outer step that needs none counts too: the loop must end
         if assess(x, gradient):
             return ProximalTrace(x, gradient, nit, True)
         if nit >= maxiter:
             return ProximalTrace(x, gradient, nit, False)
         oracle.recentre()
-        if step.nit <= schedule.patience:
+        if step.nit <= schedule.easy:
+            oracle.mu = max(schedule.shrink * oracle.mu, BELOW_FLOOR * schedule.floor)
+        elif step.nit <= schedule.patience:
             oracle.mu = max(schedule.shrink * oracle.mu, min(schedule.floor, oracle.mu))

@@ -209,7 +209,7 @@ def _assemble(problem, monitor, relaxation, rounded, outcome, k, tol, started):
     start, rows, _, mass, _ = oracle.support
     indptr = np.zeros(m + 1, np.int64)
     indptr[1 + problem.columns] = np.diff(start)
-    relaxed_plan = csc_array((mass, problem.rows[rows], np.cumsum(indptr)), shape=(n, m))
+    relaxed_plan = csc_array((mass.copy(), problem.rows[rows], np.cumsum(indptr)), shape=(n, m))
     relaxed_plan.sort_indices()
     relaxed = RelaxedPlan(
         plan=relaxed_plan,

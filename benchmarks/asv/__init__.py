@@ -1,0 +1,1 @@
+"""Regression timings: ``asv run --python=same --quick``."""
