@@ -1,12 +1,14 @@
 # The table of contents: every public name of otopt, loaded on first use (SPEC 1).
 from . import errors, testing
 from ._backend import show_config
+from ._core.status import Status
 from .ot.result import OTResult
 from .ot.sparse import SparseOTOptions, sparse_ot
 
 __all__ = [
     "OTResult",
     "SparseOTOptions",
+    "Status",
     "errors",
     "show_config",
     "sparse_ot",

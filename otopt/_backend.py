@@ -15,7 +15,8 @@ def kernels():
     name = os.environ.get("OTOPT_KERNELS", "numba")
     modules = {"numba": "numba_cpu", "reference": "reference"}
     if name not in modules:
-        message = f"OTOPT_KERNELS must be one of {', '.join(modules)}; got {name!r}; unset it for the default."
+        known = ", ".join(modules)
+        message = f"OTOPT_KERNELS must be one of {known}; got {name!r}; unset it for the default."
         raise ValueError(message)
     return importlib.import_module(f"otopt._kernels.{modules[name]}")
 

@@ -13,10 +13,16 @@ def _as_array(function, name, x):
     try:
         array = np.asarray(x)
     except ValueError:
-        message = f"{function}: `{name}` must be a rectangular array of numbers; got ragged nested sequences."
+        message = (
+            f"{function}: `{name}` must be a rectangular array of numbers; "
+            "got ragged nested sequences."
+        )
         raise ValueError(message) from None
     if np.iscomplexobj(array):
-        message = f"{function}: `{name}` must be real; got dtype {array.dtype}; pass `{name}.real` if that is meant."
+        message = (
+            f"{function}: `{name}` must be real; got dtype {array.dtype}; "
+            f"pass `{name}.real` if that is meant."
+        )
         raise TypeError(message)
     if not (np.issubdtype(array.dtype, np.number) or array.dtype == bool):
         message = f"{function}: `{name}` must hold numbers; got dtype {array.dtype}."
@@ -25,7 +31,7 @@ def _as_array(function, name, x):
 
 
 def as_masses(function, name, x, length):
-    """Return a float64 vector of non-negative, finite masses with a positive sum, and its input precision."""
+    """Return masses (float64, non-negative, of positive sum) and whether they were float32."""
     array = _as_array(function, name, x)
     if array.ndim != 1 or len(array) == 0:
         message = f"{function}: `{name}` must be a non-empty vector; got shape {array.shape}."
@@ -44,27 +50,39 @@ def as_masses(function, name, x, length):
         raise ValueError(message)
     if (masses < 0).any():
         index = int(masses.argmin())
-        message = f"{function}: `{name}` must be non-negative; got {name}[{index}] = {array[index]}; masses cannot be signed."
+        message = (
+            f"{function}: `{name}` must be non-negative; got {name}[{index}] = {array[index]}; "
+            "masses cannot be signed."
+        )
         raise ValueError(message)
     if not masses.sum() > 0:
-        message = f"{function}: `{name}` must have a positive sum; got all zeros; there is nothing to transport."
+        message = (
+            f"{function}: `{name}` must have a positive sum; got all zeros; "
+            "there is nothing to transport."
+        )
         raise ValueError(message)
     single = np.issubdtype(array.dtype, np.floating) and array.dtype.itemsize < 8
     return masses, single
 
 
 def as_cost(function, name, x):
-    """Return a finite matrix, float32 where it was given so and float64 otherwise, and its range."""
+    """Return a finite matrix, float32 if given so and float64 otherwise, and its range."""
     array = _as_array(function, name, x)
     if array.ndim != 2 or 0 in array.shape:
-        message = f"{function}: `{name}` must be a non-empty matrix, rows are sources and columns are targets; got shape {array.shape}."
+        message = (
+            f"{function}: `{name}` must be a non-empty matrix, rows are sources and columns are "
+            f"targets; got shape {array.shape}."
+        )
         raise ValueError(message)
     if array.dtype not in (np.float32, np.float64):
         array = array.astype(np.float64)
     low, high = float(array.min()), float(array.max())
     if not (np.isfinite(low) and np.isfinite(high)):
         i, j = np.unravel_index(int(np.argmin(np.isfinite(array))), array.shape)
-        message = f"{function}: `{name}` must be finite; got {name}[{i}, {j}] = {array[i, j]}; give forbidden pairs a large finite cost."
+        message = (
+            f"{function}: `{name}` must be finite; got {name}[{i}, {j}] = {array[i, j]}; "
+            "give forbidden pairs a large finite cost."
+        )
         raise ValueError(message)
     return array, low, high
 

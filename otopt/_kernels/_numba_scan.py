@@ -82,7 +82,7 @@ def _window_floor(largest, window):
 
 @njit(cache=True)
 def top_k(alpha, c, k, window, v, idx):
-    """Write the k largest ``alpha - c`` that exceed ``max - window`` to `v`, `idx`; return how many.
+    """Write the k largest ``alpha - c`` above ``max - window`` to `v`, `idx`; return how many.
 
     `v` and `idx` hold ``min(n, 2 k + BLOCK)`` entries: a buffer that is compacted by quickselect
     when full, so an append costs O(1) amortised.

@@ -12,7 +12,7 @@ class CandidateLists(NamedTuple):
     rows: NDArray  # (m, L) int32
     cost: NDArray  # (m, L)
     centre: NDArray  # (m, L) proximal centre; entries with positive centre are always listed
-    count: NDArray  # (m,) entries in use
+    count: NDArray  # (m,) entries in use  # pyright: ignore[reportIncompatibleMethodOverride]
     bound: NDArray  # (m,)
     margin: NDArray  # (m,) how far below the threshold the next rebuild reaches
 

@@ -1,7 +1,8 @@
-"""Kernels in numba: fused, one pass over the cost, no n x m temporaries (spec: package docstring)."""
+"""Kernels in numba: fused, one pass over the cost, no n x m temporaries."""
 
 import numpy as np
-from numba import config, get_num_threads, njit, prange, set_num_threads
+from numba import get_num_threads, njit, prange, set_num_threads
+from numba.core import config
 
 from ._numba_column import simplex_threshold, solve_column
 from ._numba_forest import (

@@ -2,7 +2,8 @@ r"""The dual of sparsity-constrained transport, and its proximal smoothing.
 
 Liu, Puigcerver, Blondel 2023: with the cardinality constraint, the semi-dual is
 
-    D(alpha) = a.alpha - sum_j max { <t, alpha - c_j> - reg/2 ||t||^2 : t >= 0, 1't = b_j, |t|_0 <= k }
+    D(alpha) = a.alpha - sum_j max <t, alpha - c_j> - reg/2 ||t||^2
+                               over t >= 0 with sum b_j and at most k nonzeros
 
 It is a lower bound for every alpha, and nonsmooth where the k-th place is tied. Adding
 mu/2 ||T - S||^2 to the convexified primal (the squared k-support norm in place of the squared
@@ -32,8 +33,6 @@ class Certificate(NamedTuple):
     conjugate: NDArray  # (m,) max <t, alpha - c_j> - reg/2 ||t||^2 of every column
     rows: NDArray  # (m, k)
     mass: NDArray  # (m, k): column sums hold, row sums need not
-
-
 
 
 class ProximalDual:
@@ -111,8 +110,9 @@ class ProximalDual:
         head = kind == 1
         tied = np.bincount(column[~head], mass[~head], minlength=self.m)
         # The k-support norm splits at the tie block (Argyriou, Foygel, Srebro 2012, Prop. 2.1).
-        half_square = (mass[head] @ mass[head]) + (tied**2 / np.maximum(self.k - self.columns.heads, 1)).sum()
-        return float(cost @ mass) + 0.5 * self.reg * float(half_square)
+        on_ties = tied**2 / np.maximum(self.k - self.columns.heads, 1)
+        square = float(mass[head] @ mass[head]) + float(on_ties.sum())
+        return float(cost @ mass) + 0.5 * self.reg * square
 
     def column_counts(self):
         """Nonzeros of every column of the current plan."""
@@ -127,7 +127,7 @@ class ProximalDual:
         of the support. Those get a step of their own, along the imbalance of the component, that
         reaches at least the first entry that links it to another one.
         """
-        start, rows, _, _, kind = self.support
+        start, rows, *_ = self.support
         label = self.kernels.connected_rows(start, rows, self.n)
         size = np.bincount(label, minlength=self.n)
         imbalance = np.bincount(label, gradient, minlength=self.n)
@@ -157,9 +157,9 @@ class ProximalDual:
             elif fill > 24 * self.n:
                 d, iterations = self.kernels.conjugate_gradient(*args, g, rtol, 300)
                 if iterations >= 300:
-                    d = solve_sparse(*self.kernels.assemble_sparse(*args, self.n), g)
+                    d = solve_sparse(self.kernels.assemble_sparse(*args, self.n), g)
             else:
-                d = solve_sparse(*self.kernels.assemble_sparse(*args, self.n), g)
+                d = solve_sparse(self.kernels.assemble_sparse(*args, self.n), g)
             if d is not None:
                 return d
             shift *= 1e3

@@ -39,7 +39,7 @@ def dive(problem, kernels, pool, alpha, *, allowed=None):
         kept = np.where(top, pool.mass, np.inf).min(axis=1)[tied]
         dropped = np.where(top, 0.0, pool.mass).max(axis=1)[tied]
         order = np.argsort((kept - dropped) / kept)
-        decided = tied[order[-max(1, len(tied) // 2):]]
+        decided = tied[order[-max(1, len(tied) // 2) :]]
         allowed[decided] &= top[decided]
         alpha, steps = _relax_on(problem, kernels, pool, allowed, alpha, typical)
         nit += steps

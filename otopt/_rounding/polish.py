@@ -33,7 +33,14 @@ def polish(problem, kernels, pool, alpha):
     typical = float(problem.b.mean())
     mu = 0.02 * max(problem.reg, 1e-2 * problem.unit / typical)
     oracle = ProximalDual(
-        kernels, problem.a, problem.b, None, len(problem.a), problem.reg, mu=mu, lists=pool.as_lists()
+        kernels,
+        problem.a,
+        problem.b,
+        None,
+        len(problem.a),
+        problem.reg,
+        mu=mu,
+        lists=pool.as_lists(),
     )
     nit, value = 0, np.inf
     for _ in range(OUTER_STEPS):

@@ -111,24 +111,25 @@ class _Search:
     def attempt(self, pool, alpha, nit=0):
         """Make the masses of the pool k-sparse and optimal on their support."""
         k = self.problem.k
-        rounds = self.options.rounding_rounds if self.has_room else self.options.rounding_rounds // 3
+        rounds = (
+            self.options.rounding_rounds if self.has_room else self.options.rounding_rounds // 3
+        )
         support, alpha, steps, outside = sparsify(
             self.problem, self.kernels, pool, alpha, rounds=rounds, rng=self.rng
         )
         self.nit += nit + steps
         if outside > 0:
             return Rounded(pool.restricted(support), alpha, 0, False)
-        best = None
+        best = Rounded(pool.restricted(support), alpha, 0, False)
         for _ in range(REFILLS):
             support |= pool.free_slots(support, alpha, k)
             trial = pool.restricted(support)
             alpha, beta, steps, error = polish(self.problem, self.kernels, trial, alpha)
             self.nit += steps
             value = objective(trial, self.problem.reg)[1]
-            feasible = error <= FEASIBLE
-            if best is not None and not (feasible and value < best.value):
+            if error > FEASIBLE or value >= best.value:
                 break
-            best = Rounded(trial, alpha, 0, feasible, value)
+            best = Rounded(trial, alpha, 0, True, value)
             pool.mass = pool.spread(support, trial.mass[trial.used])
             # Entries left at zero make room for others that the new potentials price better.
             carried = pool.mass > 0
@@ -175,5 +176,7 @@ class _Search:
         wanted = (columns * n + rounded.pool.rows)[rounded.pool.used]
         masses = np.zeros(len(keys))
         order = np.argsort(keys)
-        masses[order[np.searchsorted(keys, wanted, sorter=order)]] = rounded.pool.mass[rounded.pool.used]
+        masses[order[np.searchsorted(keys, wanted, sorter=order)]] = rounded.pool.mass[
+            rounded.pool.used
+        ]
         return pool.spread(pool.used, masses)

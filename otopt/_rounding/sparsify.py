@@ -42,7 +42,9 @@ def sparsify(problem, kernels, pool, alpha, *, rounds, rng):
     tiny = 1e-12 * typical
     price = max(0.5 * reg * typical / k, 1e-4 * unit)
     mu = 0.2 * max(reg, 1e-2 * unit / typical)
-    oracle = ProximalDual(kernels, problem.a, b, None, len(problem.a), reg, mu=mu, lists=pool.as_lists())
+    oracle = ProximalDual(
+        kernels, problem.a, b, None, len(problem.a), reg, mu=mu, lists=pool.as_lists()
+    )
     if k == 1:
         pool.mass = _reduce_to_forest(problem, kernels, pool, rng, tiny)
     support = pool.top(pool.mass, k)

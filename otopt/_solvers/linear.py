@@ -7,18 +7,19 @@ __all__ = ["solve_dense", "solve_sparse"]
 
 def solve_dense(H, g):
     """Solve H d = g by Cholesky; None where H is not numerically positive definite."""
-    from scipy.linalg.lapack import dposv
+    from scipy.linalg import lapack
 
-    _, d, info = dposv(H, g, lower=1, overwrite_a=1)
+    _, d, info = lapack.dposv(H, g, lower=1, overwrite_a=1)  # pyright: ignore
     return d if info == 0 and np.isfinite(d).all() else None
 
 
-def solve_sparse(I, J, V, g):
-    """Solve H d = g for H in triplets by sparse LU with a symmetric ordering; None on failure."""
+def solve_sparse(triplets, g):
+    """Solve H d = g by sparse LU, H given as (rows, columns, values); None on failure."""
     from scipy.sparse import coo_array
     from scipy.sparse.linalg import splu
 
-    H = coo_array((V, (I, J)), shape=(len(g), len(g))).tocsc()
+    rows, columns, values = triplets
+    H = coo_array((values, (rows, columns)), shape=(len(g), len(g))).tocsc()
     try:
         factor = splu(
             H,

@@ -54,7 +54,7 @@ def semismooth_newton(oracle, x, *, tol, maxiter, on_iteration=None, max_backtra
         d = oracle.direction(x, g)
         slope = float(g @ d)
         lo, slope_lo, hi, slope_hi = 0.0, slope, np.inf, 0.0
-        step = 1.0
+        step, trial = 1.0, x
         for _ in range(max_backtracks):
             trial = x + step * d
             value, g = oracle.evaluate(trial)

@@ -100,16 +100,24 @@ def relax(problem, kernels, monitor, *, tol, maxiter, workers, options, warm_sta
     reg, unit = problem.reg, problem.unit
     typical = float(problem.b.mean())
     mu = max(options.window * unit / typical - reg, RELATIVE * reg)
-    lists = None
-    if warm_start is not None:
+    if warm_start is None:
+        alpha = _alternate(problem, kernels, reg + mu)
+        lists = None
+    else:
         alpha, plan = warm_start
         mu *= WARM_WINDOW
         lists = _centred_lists(plan, problem.Ct)
     oracle = ProximalDual(
-        kernels, problem.a, problem.b, problem.Ct, problem.k, reg, mu=mu, lists=lists, workers=workers
+        kernels,
+        problem.a,
+        problem.b,
+        problem.Ct,
+        problem.k,
+        reg,
+        mu=mu,
+        lists=lists,
+        workers=workers,
     )
-    if warm_start is None:
-        alpha = _alternate(problem, kernels, reg + mu)
 
     def assess(x, gradient):
         solved = monitor.assess(oracle, x, gradient)

@@ -33,7 +33,8 @@ class RelaxedPlan:
         Meets the column marginals exactly and the row marginals up to `marginal_error`.
         Columns in `excess_columns` may have more than k nonzeros.
     value : float
-        Relaxed objective :math:`\langle T, C\rangle + \tfrac{\mathrm{reg}}2\sum_j\|t_j\|_{k\text{-sup}}^2`.
+        Relaxed objective
+        :math:`\langle T, C\rangle + \tfrac{\mathrm{reg}}2\sum_j\|t_j\|_{k\text{-sup}}^2`.
     excess_columns : ndarray of int
         Columns with more than k nonzeros (ties at the k-th place).
     marginal_error : float
@@ -124,6 +125,11 @@ class OTResult:
     def raise_if_failed(self) -> OTResult:
         """Return the result itself, or raise with `message` unless `success`.
 
+        Returns
+        -------
+        OTResult
+            The result itself.
+
         Raises
         ------
         InfeasibleError
@@ -139,13 +145,14 @@ class OTResult:
 
     def __repr__(self) -> str:
         n, m = len(self.potentials.source), len(self.potentials.target)
+        excess = len(self.relaxed.excess_columns)
         lines = [
             ("status", f"{self.status.name} ({self.message})"),
             ("plan", f"{n} x {m}, {int((self.rows >= 0).sum())} nonzeros, k={self.k}"),
             ("value", f"{self.value:.9g}  (linear {self.linear_value:.9g}, reg={self.reg:.4g})"),
             ("dual_bound", f"{self.dual_bound:.9g}  (gap {self.gap:.1e})"),
             ("marginal_error", f"{self.marginal_error:.1e}"),
-            ("relaxed", f"value {self.relaxed.value:.9g}, {len(self.relaxed.excess_columns)} columns above k"),
+            ("relaxed", f"value {self.relaxed.value:.9g}, {excess} columns above k"),
             ("effort", f"nit={self.nit}, nfev={self.nfev}, {self.elapsed:.3g} s"),
         ]
         width = max(len(name) for name, _ in lines)

@@ -6,20 +6,18 @@ import os
 import time
 import warnings
 
-import numpy as np
-
 from otopt._backend import kernels as select_kernels
 from otopt._core.options import SparseOTOptions, resolve_options
 from otopt._core.problems import SparseOT
 from otopt._core.progress import StatusLine
 from otopt._core.status import Status
 from otopt._core.validation import as_positive_int, as_real
-from otopt._rounding.counting import proof_of_infeasibility, smallest_count
-from otopt._rounding.rounding import FEASIBLE, round_plan
+from otopt._rounding.rounding import round_plan
 from otopt.errors import ConvergenceWarning, FeasibilityWarning
 
+from ._assembly import assemble
 from ._relaxation import Monitor, relax
-from .result import OTResult, Potentials, RelaxedPlan
+from .result import OTResult
 
 __all__ = ["SparseOTOptions", "sparse_ot"]
 
@@ -45,8 +43,11 @@ def sparse_ot(
     r"""Transport with at most k nonzeros in every column of the plan, and a certificate.
 
     .. math::
-        \min_T\ \langle T, C\rangle + \tfrac{\mathrm{reg}}{2}\|T\|^2 \quad\text{s.t.}\quad
-        T\mathbf 1 = a,\ T^\top\mathbf 1 = b,\ T\ge 0,\ \|t_j\|_0\le k\ \text{for every column}
+        \begin{aligned}
+        \min_T\ & \langle T, C\rangle + \tfrac{\mathrm{reg}}{2}\|T\|^2 \\
+        \text{s.t.}\ & T\mathbf 1 = a,\ T^\top\mathbf 1 = b,\ T\ge 0,\
+        \|t_j\|_0\le k\ \text{for every column}
+        \end{aligned}
 
     Every target is fed by at most k sources. To bound the rows instead, transpose: ``sparse_ot(b,
     a, C.T, k)``.
@@ -64,8 +65,8 @@ def sparse_ot(
         cannot hold the marginals to 1e-9.
     k : int or None
         Nonzeros allowed in a column. None or k >= n: no constraint (quadratic transport). A plan
-        exists for weights in general position only if ``k * m >= n + m - 1``, for uniform ones if
-        ``k * m >= n``.
+        exists for weights in general position only if ``k * m >= n + m - 1``, for uniform ones
+        only if ``k * m >= n + m - gcd(n, m)``.
     reg : float, optional
         Quadratic regularisation, >= 0, in units of cost per mass. The default ``(C.max() -
         C.min()) / a.sum()`` leaves the plan unchanged when the cost or the masses are multiplied
@@ -142,7 +143,9 @@ def sparse_ot(
     started = time.perf_counter()
     options = resolve_options("sparse_ot", SparseOTOptions, options)
     tol = as_real("sparse_ot", "tol", tol, low=0.0, strict=True)
-    maxiter = DEFAULT_MAXITER if maxiter is None else as_positive_int("sparse_ot", "maxiter", maxiter)
+    maxiter = (
+        DEFAULT_MAXITER if maxiter is None else as_positive_int("sparse_ot", "maxiter", maxiter)
+    )
     workers = _thread_count(workers)
     if rounding not in ROUNDINGS:
         message = f"sparse_ot: `rounding` must be one of {ROUNDINGS}; got {rounding!r}."
@@ -173,7 +176,7 @@ def sparse_ot(
                 outcome = "stopped"
         if rounded is not None and rounded.feasible:
             monitor.consider(relaxation.oracle, rounded.alpha)
-    result = _assemble(problem, monitor, relaxation, rounded, outcome, k, tol, started)
+    result = assemble(problem, monitor, relaxation, rounded, outcome, k, tol, started)
     _warn(result)
     return result
 
@@ -199,131 +202,6 @@ def _check_warm_start(warm_start, problem):
         raise ValueError(message)
     plan = warm_start.relaxed.plan[problem.rows][:, problem.columns].tocsc()
     return warm_start.potentials.source[problem.rows], plan
-
-
-def _assemble(problem, monitor, relaxation, rounded, outcome, k, tol, started):
-    from scipy.sparse import csc_array
-
-    oracle = relaxation.oracle
-    n, m = problem.cost.shape
-    start, rows, _, mass, _ = oracle.support
-    indptr = np.zeros(m + 1, np.int64)
-    indptr[1 + problem.columns] = np.diff(start)
-    relaxed_plan = csc_array((mass.copy(), problem.rows[rows], np.cumsum(indptr)), shape=(n, m))
-    relaxed_plan.sort_indices()
-    relaxed = RelaxedPlan(
-        plan=relaxed_plan,
-        value=oracle.relaxed_value(),
-        excess_columns=problem.columns[oracle.column_counts() > problem.k],
-        marginal_error=float(np.abs(relaxation.gradient).sum()),
-    )
-
-    if rounded is None:
-        rows, mass = monitor.best.rows, monitor.best.mass
-    else:
-        rows, mass = rounded.pool.rows, rounded.pool.mass
-    rows, mass = _compact(rows, mass)
-    linear, value, error = _measure(problem, rows, mass)
-    feasible = rounded is not None and rounded.feasible and error <= FEASIBLE * problem.mass
-    gap = np.inf
-    if feasible:
-        floor = 1e-9 * problem.unit * problem.mass
-        gap = (value - monitor.best.bound) / max(abs(value), floor)
-    status, message = _conclude(problem, relaxed, rounded, outcome, feasible, gap, tol, error, monitor)
-    width = rows.shape[1] if k is None else min(int(k), n)
-    all_rows, all_mass = np.full((m, width), -1), np.zeros((m, width))
-    used = mass > 0
-    all_rows[problem.columns, : rows.shape[1]] = np.where(used, problem.rows[rows], -1)
-    all_mass[problem.columns, : rows.shape[1]] = mass
-    return OTResult(
-        rows=all_rows,
-        mass=all_mass,
-        value=value,
-        linear_value=linear,
-        dual_bound=monitor.best.bound,
-        gap=gap,
-        marginal_error=error,
-        potentials=_full_potentials(problem, monitor),
-        relaxed=relaxed,
-        status=status,
-        message=message,
-        nit=monitor.nit + (rounded.nit if rounded is not None else 0),
-        nfev=oracle.nfev,
-        elapsed=time.perf_counter() - started,
-        reg=problem.reg,
-        k=n if k is None else min(int(k), n),
-    )
-
-
-def _compact(rows, mass):
-    """Shift the used slots of every column to the front, by increasing row."""
-    keys = np.where(mass > 0, rows, np.iinfo(rows.dtype).max)
-    order = np.argsort(keys, axis=1, kind="stable")
-    width = max(int((mass > 0).sum(axis=1).max()), 1)
-    order = order[:, :width]
-    return np.take_along_axis(rows, order, 1), np.take_along_axis(mass, order, 1)
-
-
-def _measure(problem, rows, mass):
-    """<T, C>, the objective, and the L1 marginal error of a plan."""
-    column, slot = np.nonzero(mass)
-    row, t = rows[column, slot], mass[column, slot]
-    linear = float(problem.Ct[column, row] @ t)
-    value = linear + 0.5 * problem.reg * float(t @ t)
-    row_sums = np.bincount(row, t, minlength=len(problem.a))
-    error = np.abs(row_sums - problem.a).sum() + np.abs(mass.sum(axis=1) - problem.b).sum()
-    return linear, value, float(error)
-
-
-def _full_potentials(problem, monitor):
-    """Potentials of all rows and columns; those without mass are priced out."""
-    n, m = problem.cost.shape
-    alpha, beta = np.empty(n), np.empty(m)
-    alpha[problem.rows], beta[problem.columns] = monitor.best.alpha, monitor.best.beta
-    empty_rows = np.setdiff1d(np.arange(n), problem.rows)
-    if len(empty_rows):
-        alpha[empty_rows] = (problem.cost[np.ix_(empty_rows, problem.columns)] - monitor.best.beta).min(axis=1)
-    empty_columns = np.setdiff1d(np.arange(m), problem.columns)
-    if len(empty_columns):
-        beta[empty_columns] = (problem.cost[:, empty_columns] - alpha[:, None]).min(axis=0)
-    return Potentials(alpha, beta)
-
-
-def _conclude(problem, relaxed, rounded, outcome, feasible, gap, tol, error, monitor):
-    share = error / problem.mass
-    if feasible and gap <= tol:
-        return Status.OPTIMAL, f"Certified optimal: gap {max(gap, 0.0):.1e} <= tol = {tol:.1e}."
-    if outcome == "stopped":
-        return Status.STOPPED, (
-            f"Stopped after {monitor.nit} Newton steps; the plan misses the marginals by {share:.1e} "
-            "of the mass. Pass this result as `warm_start` to go on."
-        )
-    if outcome == "limit":
-        return Status.ITERATION_LIMIT, (
-            f"Stopped after maxiter = {monitor.nit} Newton steps with relaxed gap {monitor.gap:.1e} > "
-            f"tol = {tol:.1e}. Raise maxiter, loosen tol, or increase reg."
-        )
-    if feasible:
-        return Status.FEASIBLE, (
-            f"Feasible and k-sparse; within {gap:.1e} of optimal (tol = {tol:.1e}). "
-            "Raise k for a smaller gap."
-        )
-    proof = proof_of_infeasibility(problem.a, problem.b, problem.k)
-    smallest = max(smallest_count(problem.a, problem.b), problem.k + (proof is not None))
-    if proof is not None:
-        return Status.INFEASIBLE, (
-            f"Proven infeasible: {proof}. The smallest k that the count allows is {smallest}. "
-            f"The plan misses the marginals by {share:.1e} of the mass; `relaxed.plan` meets them."
-        )
-    if rounded is None:
-        return Status.RELAXED_ONLY, (
-            f"{len(relaxed.excess_columns)} columns of the relaxed plan exceed k and rounding is off; "
-            f"the plan misses the marginals by {share:.1e} of the mass. Use rounding='repair'."
-        )
-    return Status.NOT_FOUND, (
-        f"No k-sparse plan found: the best one misses the marginals by {share:.1e} of the mass. "
-        f"Counting needs k >= {smallest}; raise k, or use `relaxed.plan`."
-    )
 
 
 def _warn(result):
