@@ -112,10 +112,12 @@ def cheapest_in_columns(alpha, Ct, count):
 
 
 @njit(cache=True)
-def _rebuild_list(j, level, alpha, c, lists, bv, bi, listed):
+def _rebuild_list(j, level, alpha, c, lists, bv, bi, listed, final):
     """Refill list j with the entries above `level` less its margin; room it lacks, or 0.
 
-    `listed` is scratch space, all False before and after.
+    A list that is too short takes the largest entries: often their threshold is already too high
+    for the others. It is reported as too short only if `final`. `listed` is scratch space, all
+    False before and after.
     """
     n = alpha.shape[0]
     kept = 0  # the proximal centre stays listed whatever its x
@@ -148,7 +150,7 @@ def _rebuild_list(j, level, alpha, c, lists, bv, bi, listed):
         lists.margin[j] *= 0.5
     elif found < 2 * likely + 8:
         lists.margin[j] *= 1.5
-    if likely > room:
+    if final and likely > room:
         lists.bound[j] = np.inf
         return likely + kept + 16
     lists.bound[j] = reach
@@ -177,6 +179,7 @@ def _prox_range(lo, hi, alpha, rise, Ct, b, k, reg, mu, lists, columns, value, n
         lists.bound[j] += rise
         need[j] = 0
         level = -np.inf
+        rebuilt = False
         while True:
             count = lists.count[j]
             if count > 0:
@@ -193,7 +196,8 @@ def _prox_range(lo, hi, alpha, rise, Ct, b, k, reg, mu, lists, columns, value, n
             else:
                 # One entry alone would have this threshold; more entries only raise it.
                 level = column_max(alpha, Ct[j]) - (reg + mu) * b[j]
-            need[j] = _rebuild_list(j, level, alpha, Ct[j], lists, bv, bi, listed)
+            need[j] = _rebuild_list(j, level, alpha, Ct[j], lists, bv, bi, listed, rebuilt)
+            rebuilt = True
             if need[j] > 0:
                 break
 
@@ -219,7 +223,8 @@ def prox_columns(alpha, rise, Ct, b, k, reg, mu, lists, columns, workers=1):
 
 def _in_threads(workers, kernel, *args):
     before = get_num_threads()
-    set_num_threads(min(workers, config.NUMBA_NUM_THREADS))
+    limit: int = getattr(config, "NUMBA_NUM_THREADS")
+    set_num_threads(min(workers, limit))
     try:
         kernel(workers, *args)
     finally:

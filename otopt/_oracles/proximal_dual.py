@@ -88,7 +88,9 @@ class ProximalDual:
             )  # fmt: skip
             if need == 0:
                 break
-            capacity = min(self.n, max(need, self.lists.rows.shape[1] * 3 // 2))
+            # `need` is an upper bound, and a loose one: grow towards it.
+            width = self.lists.rows.shape[1]
+            capacity = min(self.n, max(width + 8, min(need, width * 3 // 2)))
             self.lists = self.lists.enlarged(capacity)
             self.columns = ColumnSolutions.empty(self.m, capacity)
             rise = 0.0

@@ -15,6 +15,8 @@ from otopt._solvers.proximal_point import ProximalSchedule, proximal_point
 __all__ = ["Intermediate", "Monitor", "Relaxation", "relax"]
 
 ALTERNATIONS = 10
+SPREAD = 16
+SAMPLE = 64  # columns
 RELATIVE = 1.0  # the first proximal curvature is at least this multiple of reg
 WARM_WINDOW = 0.1  # share of the first proximal curvature that a warm start begins with
 
@@ -102,6 +104,7 @@ def relax(problem, kernels, monitor, *, tol, maxiter, workers, options, warm_sta
     mu = max(options.window * unit / typical - reg, RELATIVE * reg)
     if warm_start is None:
         alpha = _alternate(problem, kernels, reg + mu)
+        mu = max(min(mu, _spreading_curvature(problem, kernels, alpha) - reg), RELATIVE * reg)
         lists = None
     else:
         alpha, plan = warm_start
@@ -154,6 +157,18 @@ def _alternate(problem, kernels, curvature):
         beta = kernels.simplex_potentials(alpha, problem.Ct, problem.b, curvature)
         alpha = kernels.simplex_potentials(beta, problem.C, problem.a, curvature)
     return alpha - alpha.mean()
+
+
+def _spreading_curvature(problem, kernels, alpha):
+    """Curvature at which a typical column spreads over a few entries more than it has to."""
+    n, m = len(problem.a), len(problem.b)
+    entries = min(n, SPREAD + 2 * n // m)
+    sample = np.linspace(0, m - 1, min(m, SAMPLE)).astype(int)
+    Ct = np.ascontiguousarray(problem.Ct[sample])
+    rows = kernels.cheapest_in_columns(alpha, Ct, entries)
+    x = alpha[rows] - np.take_along_axis(Ct, rows, axis=1)
+    reach = (x - x.min(axis=1, keepdims=True)).sum(axis=1)  # simplex of that mass holds them all
+    return float(np.median(reach / problem.b[sample]))
 
 
 def _centred_lists(plan, Ct):

@@ -1,0 +1,110 @@
+"""Judge a transport result by the problem alone; shares no code with the solvers."""
+
+import numpy as np
+
+__all__ = ["check_plan"]
+
+FEASIBLE = 1e-9  # accepted L1 marginal error of a success, relative to the mass
+ROUNDING = 1e-10  # accepted relative error of reported numbers
+
+
+def _require(condition, text):
+    if not condition:
+        message = f"check_plan: {text}"
+        raise AssertionError(message)
+
+
+def check_plan(result, a, b, C, k, *, tol=1e-6):
+    r"""Verify everything that an `OTResult` of `sparse_ot` claims.
+
+    Sparsity, signs, marginals, value and gap are recomputed from `plan`; the bound from
+    `potentials`, by the dual formula
+
+    .. math::
+        D(\alpha, \beta) = a^\top\alpha + b^\top\beta - \tfrac{1}{2\,\mathrm{reg}} \sum_j
+        \sum_{\text{k largest}} (\alpha_i + \beta_j - c_{ij})_+^2 .
+
+    Parameters
+    ----------
+    result : OTResult
+    a, b, C : array_like, shape (n,), (m,), (n, m)
+        The problem.
+    k : int or None
+    tol : float
+        The tolerance that the solver was given.
+
+    Raises
+    ------
+    AssertionError
+        Saying which claim is false.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import otopt
+    >>> a, b, C = np.full(3, 1 / 3), np.full(3, 1 / 3), np.eye(3)
+    >>> otopt.testing.check_plan(otopt.sparse_ot(a, b, C, 1), a, b, C, 1)
+    """
+    a, b = np.asarray(a, float), np.asarray(b, float)
+    C = np.asarray(C, float)
+    n, m = C.shape
+    k = n if k is None else min(int(k), n)
+    mass = a.sum()
+    spread = np.ptp(C) or np.abs(C).max() or 1.0
+    T = result.plan.toarray()
+    _require(T.shape == (n, m), f"plan has shape {T.shape}, the cost {C.shape}")
+    _require((T >= 0).all(), f"plan has an entry {T.min()}")
+    _require((T > 0).sum(axis=0).max() <= k, f"a column has {(T > 0).sum(axis=0).max()} > {k}")
+
+    error = np.abs(T.sum(axis=1) - a).sum() + np.abs(T.sum(axis=0) - b).sum()
+    _require(
+        abs(error - result.marginal_error) <= ROUNDING * mass,
+        f"marginal_error is {error:.3e}, reported {result.marginal_error:.3e}",
+    )
+    linear = (T * C).sum()
+    value = linear + 0.5 * result.reg * (T**2).sum()
+    scale = abs(value) + spread * mass
+    _require(abs(linear - result.linear_value) <= ROUNDING * scale, "linear_value is wrong")
+    _require(abs(value - result.value) <= ROUNDING * scale, "value is wrong")
+
+    alpha, beta = result.potentials
+    positive = np.maximum(alpha[:, None] + beta - C, 0.0)
+    bound = a @ alpha + b @ beta
+    if result.reg > 0:
+        bound -= (np.sort(positive, axis=0)[n - k :] ** 2).sum() / (2 * result.reg)
+    else:
+        size = np.abs(alpha).max() + np.abs(beta).max() + np.abs(C).max()
+        _require(positive.max() <= 1e-12 * size, "potentials are not dual feasible")
+    _require(
+        abs(bound - result.dual_bound) <= 1e-9 * (abs(bound) + scale),
+        f"potentials prove {bound:.12g}, reported {result.dual_bound:.12g}",
+    )
+    # A plan that misses its marginals by `error` can be cheaper by so much at these prices.
+    slack = 1e-12 * scale + 2 * error * (np.abs(alpha).max() + np.abs(beta).max())
+    relaxed_slack = 2 * tol * mass * (np.abs(alpha).max() + np.abs(beta).max())
+    _require(
+        result.relaxed.value >= result.dual_bound - slack - relaxed_slack,
+        "relaxed value is below the bound",
+    )
+
+    if result.success:
+        _require(error <= FEASIBLE * mass, f"success with marginal error {error / mass:.1e}")
+        _require(value >= result.dual_bound - slack, "value is below the bound")
+        gap = (value - result.dual_bound) / max(abs(value), 1e-9 * spread * mass)
+        _require(abs(gap - result.gap) <= 1e-6 * (1 + abs(gap)), f"gap is {gap}")
+        name = "OPTIMAL" if result.gap <= tol else "FEASIBLE"
+        _require(result.status.name == name, f"{result.status.name} with gap {result.gap:.1e}")
+    else:
+        _require(result.status.name not in ("OPTIMAL", "FEASIBLE"), "success denied")
+    if result.status.name == "INFEASIBLE":
+        _require((a > 0).sum() + (b > 0).sum() - 1 > k * (b > 0).sum() or _starved(a, b, k),
+                 "infeasibility claimed, but the count allows it")  # fmt: skip
+
+
+def _starved(a, b, k):
+    """Whether a row or column cannot be served with the slots there are."""
+    rows, columns = np.sort(a)[::-1], np.sort(b)[::-1]
+    if columns[0] > rows[:k].sum() * (1 - 1e-12):
+        return True
+    needed = sum(int((np.cumsum(columns) < x * (1 - 1e-9)).sum()) + 1 for x in a[a > 0])
+    return needed > k * int((b > 0).sum())

@@ -1,0 +1,170 @@
+"""Transport problems whose optimal plan is known in closed form, with the proof."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = [
+    "KnownProblem",
+    "block_problem",
+    "constant_cost_problem",
+    "dirac_problem",
+    "monotone_problem",
+    "permutation_problem",
+]
+
+
+@dataclass(frozen=True)
+class KnownProblem:
+    """A problem for `sparse_ot` and its exact answer.
+
+    Attributes
+    ----------
+    name : str
+    a, b, C, k, reg
+        Arguments of `sparse_ot`.
+    plan : ndarray, shape (n, m)
+        The optimal plan.
+    """
+
+    name: str
+    a: NDArray
+    b: NDArray
+    C: NDArray
+    k: int
+    reg: float
+    plan: NDArray
+
+    @property
+    def value(self):
+        """Objective of `plan`."""
+        return float((self.plan * self.C).sum() + 0.5 * self.reg * (self.plan**2).sum())
+
+
+def dirac_problem(weights, cost, reg=1.0):
+    """Transport from one point: the only plan is the row of target masses.
+
+    Parameters
+    ----------
+    weights : array_like, shape (m,)
+        Masses of the targets.
+    cost : array_like, shape (m,)
+        Cost to each of them.
+    reg : float
+
+    Returns
+    -------
+    KnownProblem
+    """
+    b = np.asarray(weights, float)
+    C = np.asarray(cost, float)[None, :]
+    return KnownProblem("dirac", np.array([b.sum()]), b, C, 1, reg, b[None, :].copy())
+
+
+def permutation_problem(permutation, penalty, reg=1.0):
+    """Uniform assignment with cost 0 on a permutation and positive cost elsewhere.
+
+    For k = 1 every column holds one entry of mass 1/n, so the quadratic term is the same for all
+    plans and the permutation of cost 0 is the only optimum.
+
+    Parameters
+    ----------
+    permutation : array_like of int, shape (n,)
+    penalty : array_like, shape (n, n)
+        Positive costs; those on the permutation are replaced by 0.
+    reg : float
+
+    Returns
+    -------
+    KnownProblem
+    """
+    permutation = np.asarray(permutation)
+    n = len(permutation)
+    C = np.array(penalty, float)
+    C[np.arange(n), permutation] = 0.0
+    plan = np.zeros((n, n))
+    plan[np.arange(n), permutation] = 1.0 / n
+    return KnownProblem("permutation", plan.sum(1), plan.sum(0), C, 1, reg, plan)
+
+
+def monotone_problem(x, y, reg=1.0):
+    """Points on a line, uniform, squared distance, k = 1: sorted points are matched in order.
+
+    The quadratic term is constant as for `permutation_problem`; the monotone matching is optimal
+    for every convex function of the distance, and the only one where all points differ.
+
+    Parameters
+    ----------
+    x, y : array_like, shape (n,)
+        Distinct points.
+    reg : float
+
+    Returns
+    -------
+    KnownProblem
+    """
+    x, y = np.asarray(x, float), np.asarray(y, float)
+    n = len(x)
+    plan = np.zeros((n, n))
+    plan[np.argsort(x), np.argsort(y)] = 1.0 / n
+    return KnownProblem(
+        "monotone", np.full(n, 1 / n), np.full(n, 1 / n), (x[:, None] - y) ** 2, 1, reg, plan
+    )
+
+
+def block_problem(k, columns, penalty, reg=1.0):
+    """k equal rows of cost 0 for every column, everything else dear.
+
+    Each column takes 1/(k * columns) from each of its k rows. Without the cardinality constraint
+    this is still optimal where ``penalty >= reg / (k * columns)``: the potentials alpha = 0, beta =
+    reg / (k * columns) are dual feasible and prove it.
+
+    Parameters
+    ----------
+    k, columns : int
+    penalty : float
+        Cost outside the blocks, at least ``reg / (k * columns)``.
+    reg : float
+
+    Returns
+    -------
+    KnownProblem
+    """
+    n = k * columns
+    block = np.kron(np.eye(columns), np.ones((k, 1)))
+    return KnownProblem(
+        "blocks",
+        np.full(n, 1 / n),
+        np.full(columns, 1 / columns),
+        penalty * (1 - block),
+        k,
+        reg,
+        block / n,
+    )
+
+
+def constant_cost_problem(n, m, cost=1.0, reg=1.0):
+    """Uniform weights and constant cost without cardinality constraint: the uniform plan.
+
+    The linear term is constant and the smallest sum of squares under a fixed total is attained
+    where all entries are equal, which meets the marginals.
+
+    Parameters
+    ----------
+    n, m : int
+    cost, reg : float
+
+    Returns
+    -------
+    KnownProblem
+    """
+    return KnownProblem(
+        "constant cost",
+        np.full(n, 1 / n),
+        np.full(m, 1 / m),
+        np.full((n, m), float(cost)),
+        n,
+        reg,
+        np.full((n, m), 1 / (n * m)),
+    )
