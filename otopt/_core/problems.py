@@ -37,6 +37,10 @@ class SparseOT:
     columns: NDArray
     cost: NDArray  # as given, all rows and columns
 
+    def relative_gap(self, value, bound):
+        """Return (value - bound) / |value|, where values near zero are measured by the cost."""
+        return (value - bound) / max(abs(value), 1e-9 * self.unit * self.mass)
+
     @classmethod
     def from_arrays(cls, a, b, C, k, reg, *, function="sparse_ot"):
         """Check, cast and default the arguments of `sparse_ot`."""

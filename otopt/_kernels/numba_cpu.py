@@ -188,7 +188,7 @@ def _prox_range(lo, hi, alpha, rise, Ct, b, k, reg, mu, lists, columns, value, n
                 p, e, level, value[j] = solve_column(
                     x, count, b[j], k, reg, mu, order, columns.mass[j], columns.kind[j]
                 )
-                if level + resolution >= lists.bound[j]:
+                if not (level + resolution < lists.bound[j]):
                     columns.heads[j] = p
                     columns.ties[j] = e
                     columns.threshold[j] = level

@@ -102,7 +102,7 @@ class _Search:
         self.budget = (EFFORT if self.has_room else 1) * max(effort, 20)
 
     def gap(self, rounded):
-        return (rounded.value - self.certificate.bound) / abs(rounded.value)
+        return self.problem.relative_gap(rounded.value, self.certificate.bound)
 
     @staticmethod
     def better(first, second):

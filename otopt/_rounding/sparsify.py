@@ -39,7 +39,7 @@ def sparsify(problem, kernels, pool, alpha, *, rounds, rng):
     k, reg, unit = problem.k, problem.reg, problem.unit
     b = problem.b
     typical = float(b.mean())
-    tiny = 1e-12 * typical
+    tiny = 1e-10 * typical
     price = max(0.5 * reg * typical / k, 1e-4 * unit)
     mu = 0.2 * max(reg, 1e-2 * unit / typical)
     oracle = ProximalDual(
@@ -90,10 +90,11 @@ def _reduce_to_forest(problem, kernels, pool, rng, tiny):
     columns = np.repeat(np.arange(len(pool.used)), pool.used.sum(axis=1))
     # For k = 1 the quadratic term is the same for all 1-sparse plans.
     price = pool.cost[pool.used] + (problem.reg * mass if problem.k > 1 else 0.0)
-    kernels.pivot_to_capacity(
-        pool.rows[pool.used].astype(np.int64), columns, mass, price,
-        len(problem.a), len(problem.b), problem.k, rng.random(1009), PIVOTS,
-    )  # fmt: skip
+    graph = pool.rows[pool.used].astype(np.int64), columns
+    size = len(problem.a), len(problem.b), problem.k
+    kernels.cancel_cycles(*graph, mass, price, *size)
+    mass[mass <= tiny] = 0.0  # what is left of cycles that were not quite balanced
+    kernels.pivot_to_capacity(*graph, mass, price, *size, rng.random(1009), PIVOTS)
     reduced = np.zeros(pool.mass.shape)
     reduced[pool.used] = np.where(mass > tiny, mass, 0.0)
     return reduced

@@ -10,7 +10,7 @@ from .semismooth_newton import semismooth_newton
 __all__ = ["ProximalSchedule", "ProximalTrace", "proximal_point"]
 
 
-BELOW_FLOOR = 1e-6
+BELOW_FLOOR = 1e-4
 
 
 class ProximalSchedule(NamedTuple):

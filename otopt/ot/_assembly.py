@@ -39,10 +39,7 @@ def assemble(problem, monitor, relaxation, rounded, outcome, k, tol, started):
     rows, mass = _compact(rows, mass)
     linear, value, error = _measure(problem, rows, mass)
     feasible = rounded is not None and rounded.feasible and error <= FEASIBLE * problem.mass
-    gap = np.inf
-    if feasible:
-        floor = 1e-9 * problem.unit * problem.mass
-        gap = (value - monitor.best.bound) / max(abs(value), floor)
+    gap = problem.relative_gap(value, monitor.best.bound) if feasible else np.inf
     status, message = _conclude(
         problem, relaxed, rounded, outcome, feasible, gap, tol, error, monitor
     )

@@ -54,13 +54,12 @@ class Monitor:
     def assess(self, oracle, alpha, gradient):
         """Whether the relaxation is solved: marginal error and relative gap within tol."""
         bound = self.consider(oracle, alpha)
-        value = oracle.relaxed_value()
         # alpha' gradient corrects the value for the marginal error that is left.
-        floor = 1e-9 * self.problem.unit * self.problem.mass
-        self.gap = (value + float(alpha @ gradient) - bound) / max(abs(value), floor)
+        value = oracle.relaxed_value() + float(alpha @ gradient)
+        self.gap = self.problem.relative_gap(value, bound)
         # For k = 1 the relaxation is a linear programme: a vertex of a nearly optimal face has to
         # be optimal to tol.
-        goal = self.tol if self.problem.k > 1 else 0.01 * self.tol
+        goal = self.tol if self.problem.k > 1 else max(0.01 * self.tol, min(self.tol, 1e-9))
         return np.abs(gradient).sum() <= self.tol * self.problem.mass and self.gap <= goal
 
     def step(self, oracle, gradient):
@@ -104,7 +103,8 @@ def relax(problem, kernels, monitor, *, tol, maxiter, workers, options, warm_sta
     mu = max(options.window * unit / typical - reg, RELATIVE * reg)
     if warm_start is None:
         alpha = _alternate(problem, kernels, reg + mu)
-        mu = max(min(mu, _spreading_curvature(problem, kernels, alpha) - reg), RELATIVE * reg)
+        spread = np.clip(_spreading_curvature(problem, kernels, alpha), 0.01 * mu, mu)
+        mu = max(float(spread) - reg, RELATIVE * reg)
         lists = None
     else:
         alpha, plan = warm_start
