@@ -1,0 +1,50 @@
+"""Threads pinned before numpy is loaded, and where a number was measured."""
+
+import os
+
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMBA_NUM_THREADS",
+)
+
+
+def pin_threads(count=1):
+    """Must be called before numpy is imported."""
+    for name in THREAD_VARIABLES:
+        os.environ[name] = str(count)
+
+
+def describe():
+    """Machine, versions, threads, load and commit, for the JSON of a benchmark."""
+    import platform
+    import subprocess
+    from importlib.metadata import PackageNotFoundError, version
+    from pathlib import Path
+
+    def installed(package):
+        try:
+            return version(package)
+        except PackageNotFoundError:
+            return None
+
+    cpu = platform.processor()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        models = [x for x in info.read_text().splitlines() if x.startswith("model name")]
+        cpu = models[0].split(":", 1)[1].strip() if models else cpu
+    commit = subprocess.run(
+        ["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False
+    ).stdout.strip()
+    packages = ("otopt", "numpy", "scipy", "numba", "pot", "cvxpy", "clarabel")
+    return {
+        "cpu": cpu,
+        "cores": os.cpu_count(),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "versions": {package: installed(package) for package in packages},
+        "threads": {name: os.environ.get(name) for name in THREAD_VARIABLES},
+        "load_average": os.getloadavg(),
+        "commit": commit or None,
+    }

@@ -1,0 +1,1 @@
+"""sparse_ot beside POT's sparsity-constrained transport, on a grid of problems."""
