@@ -1,1 +1,1 @@
-"""Side-by-side measurements: ``python -m benchmarks.<topic>`` prints a table and writes JSON and PNG."""
+"""Side-by-side measurements: ``python -m benchmarks.<topic>`` prints a table and writes JSON."""

@@ -58,7 +58,7 @@ def show(run, console):
             name,
             f"{figure:.3g}",
             {True: "yes", False: "NO", None: ""}[bool(kept) if kept is not None else None],
-        )  # noqa: E501
+        )
     console.print(table)
     for record in run["large"]:
         console.print(

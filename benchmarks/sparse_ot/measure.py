@@ -123,9 +123,8 @@ def memory_record(n, k=4):
 
 def judge_record(seed):
     """Relaxed value of a small problem against Clarabel's k-support programme."""
-    from tests.judges import k_support_optimum
-
     import otopt
+    from tests.judges import k_support_optimum
 
     rng = np.random.default_rng(seed)
     n, m = 12, 9

@@ -5,9 +5,9 @@ import numpy as np
 
 def draw(run, path):
     """Time, marginal error and gap, ours beside POT's."""
-    import matplotlib
+    import matplotlib as mpl
 
-    matplotlib.use("Agg")
+    mpl.use("Agg")
     import matplotlib.pyplot as plt
 
     cells = [c for c in run["cells"] if "ratio" in c]

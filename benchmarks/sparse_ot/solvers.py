@@ -4,6 +4,7 @@ import contextlib
 import os
 import time
 import warnings
+from pathlib import Path
 
 import numpy as np
 
@@ -39,7 +40,7 @@ def pot(a, b, C, k, reg, iterations=500):
 @contextlib.contextmanager
 def silent():
     """Discard what is printed."""
-    with open(os.devnull, "w") as sink, contextlib.redirect_stdout(sink):
+    with Path(os.devnull).open("w") as sink, contextlib.redirect_stdout(sink):
         yield
 
 

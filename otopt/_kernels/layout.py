@@ -30,13 +30,9 @@ class CandidateLists(NamedTuple):
 
     def enlarged(self, capacity):
         """The same lists with room for more entries a column."""
-        wider = CandidateLists.empty(len(self.count), capacity)
-        width = self.rows.shape[1]
-        for name in ("rows", "cost", "centre"):
-            getattr(wider, name)[:, :width] = getattr(self, name)
-        for name in ("count", "bound", "margin"):
-            getattr(wider, name)[:] = getattr(self, name)
-        return wider
+        more = ((0, 0), (0, capacity - self.rows.shape[1]))
+        wide = {name: np.pad(getattr(self, name), more) for name in ("rows", "cost", "centre")}
+        return self._replace(**wide)
 
 
 class ColumnSolutions(NamedTuple):

@@ -223,8 +223,7 @@ def prox_columns(alpha, rise, Ct, b, k, reg, mu, lists, columns, workers=1):
 
 def _in_threads(workers, kernel, *args):
     before = get_num_threads()
-    limit: int = getattr(config, "NUMBA_NUM_THREADS")
-    set_num_threads(min(workers, limit))
+    set_num_threads(min(workers, config.NUMBA_NUM_THREADS))  # pyright: ignore
     try:
         kernel(workers, *args)
     finally:

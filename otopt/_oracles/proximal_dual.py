@@ -91,19 +91,27 @@ class ProximalDual:
             # `need` is an upper bound, and a loose one: grow towards it.
             width = self.lists.rows.shape[1]
             capacity = min(self.n, max(width + 8, min(need, width * 3 // 2)))
+            # Given back before the lists grow: the two together are the peak of memory.
+            self.columns = ColumnSolutions.empty(0, 0)
             self.lists = self.lists.enlarged(capacity)
             self.columns = ColumnSolutions.empty(self.m, capacity)
             rise = 0.0
         self.support = self.kernels.pack_support(self.lists, self.columns)
         _, rows, _, mass, _ = self.support
         gradient = self.a - np.bincount(rows, mass, minlength=self.n)
-        return float(self.a @ alpha) - math.fsum(value), gradient
+        return float(self.a @ alpha - value.sum()), gradient
 
     def recentre(self):
         """Make the current plan the proximal centre S."""
         self.lists.centre[:] = np.where(
             np.arange(self.lists.rows.shape[1]) < self.lists.count[:, None], self.columns.mass, 0.0
         )
+
+    def release_lists(self):
+        """Give back the memory of the lists; `evaluate` must not be called any more."""
+        none = np.empty((0, 0))
+        self.lists = CandidateLists.empty(0, 0)
+        self.columns = self.columns._replace(mass=none, kind=none)
 
     def relaxed_value(self):
         """Primal value of the current plan: <T, C> + reg/2 sum ||t_j||_ksup^2."""

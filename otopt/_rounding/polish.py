@@ -44,7 +44,7 @@ def polish(problem, kernels, pool, alpha):
     )
     nit, value = 0, np.inf
     for _ in range(OUTER_STEPS):
-        step = semismooth_newton(oracle, alpha, tol=1e-13 * problem.mass, maxiter=30)
+        step = semismooth_newton(oracle, alpha, tol=1e-11 * problem.mass, maxiter=30)
         alpha = step.x
         nit += step.nit
         oracle.recentre()

@@ -61,7 +61,7 @@ def round_plan(problem, kernels, relaxed, certificate, *, search, options, effor
     if problem.k == 1 or not excess.any():
         # On a support that is final the marginals can be had exactly; for k = 1 a vertex of the
         # face of the linear programme is exact if they are.
-        semismooth_newton(relaxed, relaxed.reference, tol=1e-13 * problem.mass, maxiter=10)
+        semismooth_newton(relaxed, relaxed.reference, tol=1e-11 * problem.mass, maxiter=10)
         excess = relaxed.column_counts() > problem.k
     if not excess.any():
         pool = Pool.of_support(relaxed)
@@ -72,6 +72,7 @@ def round_plan(problem, kernels, relaxed, certificate, *, search, options, effor
         # Rows of very small mass may not be on the support yet: the search finds them a column.
     elif not search:
         return None
+    relaxed.release_lists()
     pool = Pool.around(relaxed, alpha, beta, options.extra_candidates)
     masses = pool.mass
     best = searcher.attempt(pool, alpha)

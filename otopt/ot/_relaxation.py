@@ -14,7 +14,7 @@ from otopt._solvers.proximal_point import ProximalSchedule, proximal_point
 
 __all__ = ["Intermediate", "Monitor", "Relaxation", "relax"]
 
-ALTERNATIONS = 10
+ALTERNATIONS = 4
 SPREAD = 16
 SAMPLE = 64  # columns
 RELATIVE = 1.0  # the first proximal curvature is at least this multiple of reg

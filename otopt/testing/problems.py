@@ -114,7 +114,7 @@ def monotone_problem(x, y, reg=1.0):
 
 
 def block_problem(k, columns, penalty, reg=1.0):
-    """k equal rows of cost 0 for every column, everything else dear.
+    """Blocks: k equal rows of cost 0 for every column, everything else dear.
 
     Each column takes 1/(k * columns) from each of its k rows. Without the cardinality constraint
     this is still optimal where ``penalty >= reg / (k * columns)``: the potentials alpha = 0, beta =

@@ -1,7 +1,6 @@
 """Convex programmes by cvxpy and Clarabel."""
 
 import cvxpy as cp
-import numpy as np
 
 TOLERANCES = {"tol_gap_abs": 1e-9, "tol_gap_rel": 1e-9, "tol_feas": 1e-9}
 
@@ -22,8 +21,12 @@ def k_support_optimum(a, b, C, k, reg):
     flat = [cp.reshape(V, (n * m,), order="C") for V in (T, Z, U)]
     cone = cp.SOC(flat[2] + flat[1], cp.vstack([2 * flat[0], flat[2] - flat[1]]), axis=0)
     constraints = [
-        cp.sum(T, axis=1) == a * s, cp.sum(T, axis=0) == b * s, Z <= 1, cp.sum(Z, axis=0) <= k, cone,
-    ]  # fmt: skip
+        cp.sum(T, axis=1) == a * s,
+        cp.sum(T, axis=0) == b * s,
+        cp.sum(Z, axis=0) <= k,
+        Z <= 1,
+        cone,
+    ]
     objective = cp.sum(cp.multiply(C, T)) / s + reg / (2 * s * s) * cp.sum(U)
     programme = cp.Problem(cp.Minimize(objective), constraints)
     programme.solve(solver="CLARABEL", **TOLERANCES)

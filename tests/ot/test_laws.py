@@ -61,7 +61,7 @@ def test_permutation_of_rows_and_columns(problem, seed):
 
 @given(transport_problems(10, 10, **TAME))
 def test_more_entries_never_cost_more(problem):
-    a, b, C, k, reg = problem
+    a, b, C, _, reg = problem
     bounds = [solve(a, b, C, j, reg=reg).dual_bound for j in range(1, len(a) + 1)]
     assert (np.diff(bounds) <= 1e-8 * (1 + np.abs(bounds[1:]))).all()
 
