@@ -2,28 +2,97 @@
 
 Nothing here checks its input or knows why it is called. Columns are independent: threads write
 only rows of their own of (m, ...) arrays, so results do not depend on the number of threads.
+`reference` is the judge of the others; where entries are exactly equal, any choice among them is
+right, and the order of entries within a column is free unless it is stated.
 
 Shapes and symbols
 ------------------
 ``alpha (n,)`` potentials; ``Ct (m, n)`` cost, C-contiguous, row j is column j of C, float32 or
-float64; ``b (m,)`` positive masses; ``reg >= 0``, ``mu >= 0`` curvatures; ``k`` in 1..n.
+float64; ``b (m,)`` positive masses; ``k`` in 1..n; curvatures ``reg >= 0`` and ``mu >= 0``, with
+``reg + mu > 0`` in `prox_columns`. Ties exist only where ``k`` binds: there ``reg, mu > 0``.
 
+Columns
+-------
 top_k_conjugate(alpha, Ct, b, k, reg, workers) -> value (m,), beta (m,), rows (m, k), mass (m, k)
     ``value[j] = max <t, alpha - c_j> - reg/2 ||t||^2`` over t >= 0 with sum b_j and at most k
-    nonzeros, the maximiser (unused slots: row -1, mass 0) and the potential beta_j of the column:
-    ``mass = max(alpha + beta_j - c_j, 0) / reg`` on the k largest entries.
+    nonzeros, the maximiser (unused slots last: row -1, mass 0) and the potential of the column:
+    ``mass = max(alpha + beta_j - c_j, 0) / reg`` on the k largest entries. With reg = 0 the mass
+    sits on one largest entry and ``beta_j = -max(alpha - c_j)``.
 
 prox_columns(alpha, rise, Ct, b, k, reg, mu, lists, columns, workers) -> value (m,), need
     ``value[j] = max <t, x_j> - reg/2 ||t||_ksup^2 - mu/2 ||t||^2`` over t >= 0 with sum b_j, where
     ``x_j = alpha - c_j + mu * centre_j``. Works on candidate lists (`CandidateLists`) that are
     rebuilt from `Ct` only where the threshold of the column can have reached an unlisted entry;
     ``rise`` bounds the increase of alpha since the last call. A list with bound ``-inf`` is never
-    rebuilt: that is a sparse cost. Solutions go to `columns` (`ColumnSolutions`). ``need > 0``:
-    some list must hold `need` entries, enlarge all and call again with rise = 0.
+    rebuilt: it is complete, or a sparse cost. Solutions go to `columns` (`ColumnSolutions`): heads
+    have cardinality weight 1 and ``mass = (x + beta) / (reg + mu)``, ties a weight in between and
+    ``mass = (x - threshold) / mu``. Entries with ``x <= threshold`` carry nothing: the threshold
+    is -beta where no more than k entries exceed that, else the highest such level.
+    ``need > 0``: some list must hold `need` entries (n always do) and nothing else returned has a
+    meaning; enlarge all and call again with rise = 0.
 
-pack_support(lists, columns) -> start (m + 1,), rows, mass, kind
-    The nonzeros in compressed columns; kind is 1 on heads, 2 on ties.
+simplex_potentials(x, M, mass, reg) -> potential (r,)
+    Per row of M (r, s) the potential with ``sum(max(x + potential - M_row, 0)) = mass * reg``.
 
-curvature_coefficients(kind, start, columns, k, reg, mu) -> coefficients (m, 3)
-    ``-dt_j/dalpha = diag(1/(reg+mu) on heads, 1/mu on ties) - [[hh, he], [he, ee]]`` blockwise.
+cheapest_in_columns(alpha, Ct, count) -> rows (m, count)
+    Rows of the `count` smallest ``c_ij - alpha_i`` of every column, in any order.
+
+cheapest_in_rows(alpha, beta, Ct, count) -> columns (n, count)
+    Columns of the `count` smallest ``c_ij - alpha_i - beta_j`` of every row, smallest first.
+
+Curvature
+---------
+A support is ``start (m + 1,), rows, kind`` in compressed columns; ``A = 1/(reg + mu)``, ``M =
+1/mu``. The Hessian is ``H = -dT 1/dalpha = sum_j D_j - [[hh, he], [he, ee]]`` blockwise, with sign
+reversed: D_j is A on heads and M on ties, and (hh, he, ee) are the coefficients between heads,
+heads and ties, ties.
+
+pack_support(lists, columns) -> start (m + 1,), rows, cost, mass, kind
+    The entries of every list that carry mass, in the order of the list; kind is 1 on heads, 2 on
+    ties.
+
+curvature_coefficients(heads, ties, k, reg, mu) -> coefficients (m, 3)
+    hh, he, ee of every column, from its numbers of heads and ties.
+
+assemble_dense(start, rows, kind, coefficients, A, M, shift, n) -> (n, n)
+    H + shift.
+
+assemble_sparse(start, rows, kind, coefficients, A, M, shift, n) -> rows, columns, values
+    The same as triplets; duplicates add up.
+
+conjugate_gradient(start, rows, kind, coefficients, A, M, shift, g, rtol, maxiter) -> d, iterations
+    ``(H + shift) d = g`` until the residual, in the norm of the inverse diagonal, is at most
+    rtol times that of g; less accurate only if iterations = maxiter.
+
+connected_rows(start, rows, n) -> label (n,)
+    The smallest row that each row is connected to through columns.
+
+row_entry_level(Ct, threshold, label, column_label) -> level (n,)
+    Per row the smallest ``c_ij + threshold_j`` over columns of another label; inf without one.
+
+list_entry_level(lists, threshold, label, column_label) -> level (n,)
+    The same over listed entries only.
+
+Forests
+-------
+Arcs ``rows (E,), columns (E,), mass (E,), price (E,)``, at most one for each pair, whose masses
+change in place; nodes are rows 0..n-1 and columns n..n+m-1.
+
+cancel_cycles(rows, columns, mass, price, n, m, k) -> parent (n + m,), arc (n + m,)
+    Takes arcs by decreasing mass; where one closes a cycle, pushes mass round it until an arc is
+    empty: in the direction that empties an arc of a column with more than k nonzeros if only one
+    does, else in the cheaper one at these prices. Marginals do not change; the nonzeros form a
+    forest, part of the one returned (-1 at its roots).
+
+pivot_to_capacity(rows, columns, mass, price, n, m, k, luck, maxiter) -> bool
+    After `cancel_cycles`, up to `maxiter` pivots, each on the lightest arc of the columns with
+    more than k nonzeros: an empty arc enters and closes a cycle through that column, pushed until
+    an arc is empty. The entering arc needs a free slot, or the leaving one is of the same column.
+    First choice is one that empties an arc of another overfull column, at the least cost; next one
+    that takes most from the lightest arc; last the one of least ``luck[(pivot * 7919 + arc) %
+    len(luck)]``. Marginals do not change. Whether every column has at most k nonzeros.
+
+settle_on_forest(rows, columns, mass, row_need, column_need) -> None
+    Adds signed masses on a spanning forest of the heaviest nonzero arcs so that the marginals
+    change by the needs, as far as these add up to zero in each component (rows against columns).
 """

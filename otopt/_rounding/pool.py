@@ -27,20 +27,25 @@ class Pool:
         return cls._padded(column, rows, cost, mass, oracle.m)
 
     @classmethod
-    def around(cls, oracle, alpha, beta, extra):
-        """That support, the k + `extra` cheapest entries of a column, the `extra` of a row."""
+    def around(cls, oracle, alpha, beta, extra, *, feeders=False):
+        """That support, the k + `extra` cheapest entries of a column, the `extra` of a row.
+
+        With `feeders` also, for every column, the cheapest rows that hold b_j / k at least: a
+        heavy column can be filled by k rows only if such are among them.
+        """
         n, m = oracle.n, oracle.m
         start, rows, _, mass, _ = oracle.support
         in_columns = oracle.kernels.cheapest_in_columns(alpha, oracle.Ct, min(n, oracle.k + extra))
         in_rows = oracle.kernels.cheapest_in_rows(alpha, beta, oracle.Ct, min(m, extra))
         support = np.repeat(np.arange(m), np.diff(start)) * n + rows
-        keys = np.unique(
-            np.concatenate([
-                support,
-                (np.arange(m)[:, None] * n + in_columns).ravel(),
-                (in_rows.astype(np.int64) * n + np.arange(n)[:, None]).ravel(),
-            ])
-        )  # fmt: skip
+        chosen = [
+            support,
+            (np.arange(m)[:, None] * n + in_columns).ravel(),
+            (in_rows.astype(np.int64) * n + np.arange(n)[:, None]).ravel(),
+        ]
+        if feeders:
+            chosen += [j * n + _feeders(oracle, alpha, j, extra) for j in range(m)]
+        keys = np.unique(np.concatenate(chosen))
         masses = np.zeros(len(keys))
         masses[np.searchsorted(keys, support)] = mass
         column, row = np.divmod(keys, n)
@@ -105,3 +110,12 @@ class Pool:
         chosen = np.zeros(score.shape, bool)
         np.put_along_axis(chosen, order, np.arange(score.shape[1]) < free[:, None], axis=1)
         return chosen & (score > -np.inf)
+
+
+def _feeders(oracle, alpha, j, count):
+    """The cheapest rows that hold at least b_j / k."""
+    rows = np.flatnonzero(oracle.a * oracle.k >= oracle.b[j])
+    if len(rows) <= count:
+        return rows
+    price = oracle.Ct[j, rows] - alpha[rows]
+    return rows[np.argpartition(price, count)[:count]]

@@ -77,7 +77,7 @@ def round_plan(problem, kernels, relaxed, certificate, *, search, options, effor
     masses = pool.mass
     best = searcher.attempt(pool, alpha)
     if not best.feasible and searcher.has_room:
-        pool = Pool.around(relaxed, alpha, beta, WIDER * options.extra_candidates)
+        pool = Pool.around(relaxed, alpha, beta, WIDER * options.extra_candidates, feeders=True)
         masses = pool.mass
         best = searcher.attempt(pool, alpha)
     if problem.k > 1 and best.feasible and searcher.gap(best) > DIVE_ABOVE:

@@ -18,8 +18,9 @@ from otopt._solvers.semismooth_newton import semismooth_newton
 __all__ = ["sparsify"]
 
 NEWTON_STEPS = 25
-PIVOTS = 300
-PATIENCE = 5  # stalled rounds without progress before the search gives up
+PIVOTS = 1000
+CONVERGED = 1e-6  # relative marginal error up to which a round counts
+PATIENCE = 6  # stalled rounds without progress before the search gives up
 STALL = 0.7  # a round that leaves more than this share of the mass outside has stalled
 
 
@@ -56,10 +57,13 @@ def sparsify(problem, kernels, pool, alpha, *, rounds, rng):
     for _ in range(rounds):
         oracle.lists.cost[:] = pool.cost + np.where(support, 0.0, price) + surcharge
         step = semismooth_newton(oracle, alpha, tol=1e-7 * problem.mass, maxiter=NEWTON_STEPS)
-        alpha = step.x
         nit += step.nit
-        oracle.recentre()
-        pool.mass = np.where(oracle.lists.centre > tiny, oracle.lists.centre, 0.0)
+        if np.abs(step.gradient).sum() <= CONVERGED * problem.mass:
+            alpha = step.x
+            oracle.recentre()
+            pool.mass = np.where(oracle.lists.centre > tiny, oracle.lists.centre, 0.0)
+        else:  # prices too steep for this curvature: stay, and move less next time
+            oracle.mu *= 10.0
         support = pool.top(pool.mass, k)
         outside = float(pool.mass[~support].sum())
         stalled = stalled or outside > STALL * last

@@ -1,0 +1,1 @@
+"""Applications of otopt, built on its public face only."""
