@@ -43,9 +43,9 @@ cheapest_in_rows(alpha, beta, Ct, count) -> columns (n, count)
 Curvature
 ---------
 A support is ``start (m + 1,), rows, kind`` in compressed columns; ``A = 1/(reg + mu)``, ``M =
-1/mu``. The Hessian is ``H = -dT 1/dalpha = sum_j D_j - [[hh, he], [he, ee]]`` blockwise, with sign
-reversed: D_j is A on heads and M on ties, and (hh, he, ee) are the coefficients between heads,
-heads and ties, ties.
+1/mu``. ``H = d(T 1)/d alpha``, minus the Hessian of the semi-dual, is the sum over columns of
+``diag(A on heads, M on ties) - [[hh, he], [he, ee]]`` blockwise: the coefficients stand between
+heads, heads and ties, ties.
 
 pack_support(lists, columns) -> start (m + 1,), rows, cost, mass, kind
     The entries of every list that carry mass, in the order of the list; kind is 1 on heads, 2 on

@@ -1,11 +1,13 @@
 """Components, cycles and forests of a support; nodes are rows 0..n-1 and columns n..n+m-1."""
 
+import itertools
+
 import numpy as np
 
 
 def connected_rows(start, rows, n):
     label = np.arange(n)
-    for lo, hi in zip(start[:-1], start[1:], strict=True):
+    for lo, hi in itertools.pairwise(start):
         if hi > lo:
             met = label[rows[lo:hi]]
             label[np.isin(label, met)] = met.min()

@@ -21,6 +21,7 @@ from otopt._solvers.linear import solve_dense, solve_sparse
 
 __all__ = ["Certificate", "ProximalDual"]
 
+SMALL = 128  # rows up to which lists hold every row from the start
 DENSE_ROWS = 150  # up to here a dense Cholesky factorisation beats any sparse one
 
 
@@ -67,7 +68,8 @@ class ProximalDual:
         self.k = min(k, self.n) if reg > 0 else self.n
         self.reg, self.mu = reg, mu
         if lists is None:
-            lists = CandidateLists.empty(self.m, min(self.n, max(24, min(self.k, 64) + 8)))
+            capacity = self.n if self.n <= SMALL else max(24, min(self.k, 64) + 8)
+            lists = CandidateLists.empty(self.m, min(self.n, capacity))
             lists.margin[:] = 0.2 * (reg + mu) * b
         self.lists = lists
         self.columns = ColumnSolutions.empty(self.m, lists.rows.shape[1])

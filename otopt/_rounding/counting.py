@@ -2,7 +2,7 @@
 
 import numpy as np
 
-__all__ = ["proof_of_infeasibility", "smallest_count"]
+__all__ = ["proof_of_infeasibility", "smallest_count", "smallest_support"]
 
 ENUMERABLE = 14  # lines whose subset sums can be listed
 COINCIDENCE = 1e-9  # share of the mass up to which two sums are equal
@@ -73,11 +73,14 @@ def _rows_needed(a, b):
     return _columns_needed(b, a)
 
 
+def smallest_support(a, b):
+    """Fewest nonzeros of any plan, as far as counting knows."""
+    return max(len(a) + len(b) - _balanced_parts(a, b), int(_columns_needed(a, b).sum()))
+
+
 def smallest_count(a, b):
     """Smallest k that counting and capacities allow."""
-    n, m = len(a), len(b)
-    arcs = max(n + m - _balanced_parts(a, b), int(_columns_needed(a, b).sum()))
-    return max(-(-arcs // m), int(_rows_needed(a, b).max()))
+    return max(-(-smallest_support(a, b) // len(b)), int(_rows_needed(a, b).max()))
 
 
 def proof_of_infeasibility(a, b, k):

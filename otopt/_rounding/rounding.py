@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from otopt._solvers.semismooth_newton import semismooth_newton
 
+from .counting import smallest_support
 from .dive import dive
 from .polish import objective, polish
 from .pool import Pool
@@ -80,7 +81,8 @@ def round_plan(problem, kernels, relaxed, certificate, *, search, options, effor
         pool = Pool.around(relaxed, alpha, beta, WIDER * options.extra_candidates, feeders=True)
         masses = pool.mass
         best = searcher.attempt(pool, alpha)
-    if problem.k > 1 and best.feasible and searcher.gap(best) > DIVE_ABOVE:
+    worth = problem.k > 1 and best.feasible and searcher.has_room
+    if worth and searcher.gap(best) > DIVE_ABOVE:
         pool.mass = masses
         dived, nit = dive(problem, kernels, pool, alpha)
         best = searcher.better(best, searcher.attempt(pool, dived, nit))
@@ -97,9 +99,9 @@ class _Search:
         self.certificate, self.options = certificate, options
         self.rng = np.random.default_rng(0)
         self.nit = 0
-        n, m = len(problem.a), len(problem.b)
         # Near the count, feasibility is a matter of luck: more effort is rarely repaid.
-        self.has_room = problem.k * m >= 1.1 * (n + m - 1)
+        slots = problem.k * len(problem.b)
+        self.has_room = slots >= 1.1 * smallest_support(problem.a, problem.b)
         self.budget = (EFFORT if self.has_room else 1) * max(effort, 20)
 
     def gap(self, rounded):
