@@ -8,7 +8,7 @@ from importlib.metadata import version
 
 from rich.console import Console
 
-from . import report
+from . import report, solve
 from .parts import PARTS
 
 
@@ -26,6 +26,7 @@ def main(argv=None):
     )
     console.print(f"[bold]otopt: a tour[/bold]   {environment}")
     console.print("The first run compiles the kernels, which takes some twenty seconds.")
+    solve.warm_up()
     done = []
     try:
         for part in PARTS:

@@ -27,9 +27,11 @@ def check_plan(result, a, b, C, k, *, tol=1e-6):
     Parameters
     ----------
     result : OTResult
+        What `sparse_ot` returned.
     a, b, C : array_like, shape (n,), (m,), (n, m)
         The problem.
     k : int or None
+        The cardinality that was asked for.
     tol : float
         The tolerance that the solver was given.
 

@@ -38,7 +38,13 @@ class KnownProblem:
 
     @property
     def value(self):
-        """Objective of `plan`."""
+        """Objective of `plan`.
+
+        Returns
+        -------
+        float
+            Linear and quadratic term.
+        """
         return float((self.plan * self.C).sum() + 0.5 * self.reg * (self.plan**2).sum())
 
 
@@ -52,10 +58,12 @@ def dirac_problem(weights, cost, reg=1.0):
     cost : array_like, shape (m,)
         Cost to each of them.
     reg : float
+        Quadratic regularisation, >= 0.
 
     Returns
     -------
     KnownProblem
+        The problem with its plan.
     """
     b = np.asarray(weights, float)
     C = np.asarray(cost, float)[None, :]
@@ -71,13 +79,16 @@ def permutation_problem(permutation, penalty, reg=1.0):
     Parameters
     ----------
     permutation : array_like of int, shape (n,)
+        Column that each row is matched to.
     penalty : array_like, shape (n, n)
         Positive costs; those on the permutation are replaced by 0.
     reg : float
+        Quadratic regularisation, >= 0.
 
     Returns
     -------
     KnownProblem
+        The problem with its plan.
     """
     permutation = np.asarray(permutation)
     n = len(permutation)
@@ -89,7 +100,7 @@ def permutation_problem(permutation, penalty, reg=1.0):
 
 
 def monotone_problem(x, y, reg=1.0):
-    """Points on a line, uniform, squared distance, k = 1: sorted points are matched in order.
+    """Match sorted points of a line in order: uniform weights, squared distance, k = 1.
 
     The quadratic term is constant as for `permutation_problem`; the monotone matching is optimal
     for every convex function of the distance, and the only one where all points differ.
@@ -99,10 +110,12 @@ def monotone_problem(x, y, reg=1.0):
     x, y : array_like, shape (n,)
         Distinct points.
     reg : float
+        Quadratic regularisation, >= 0.
 
     Returns
     -------
     KnownProblem
+        The problem with its plan.
     """
     x, y = np.asarray(x, float), np.asarray(y, float)
     n = len(x)
@@ -114,7 +127,7 @@ def monotone_problem(x, y, reg=1.0):
 
 
 def block_problem(k, columns, penalty, reg=1.0):
-    """Blocks: k equal rows of cost 0 for every column, everything else dear.
+    """Feed every column from k equal rows of its own at cost 0, everything else dear.
 
     Each column takes 1/(k * columns) from each of its k rows. Without the cardinality constraint
     this is still optimal where ``penalty >= reg / (k * columns)``: the potentials alpha = 0, beta =
@@ -123,13 +136,16 @@ def block_problem(k, columns, penalty, reg=1.0):
     Parameters
     ----------
     k, columns : int
+        Rows in a block, and number of blocks.
     penalty : float
         Cost outside the blocks, at least ``reg / (k * columns)``.
     reg : float
+        Quadratic regularisation, >= 0.
 
     Returns
     -------
     KnownProblem
+        The problem with its plan.
     """
     n = k * columns
     block = np.kron(np.eye(columns), np.ones((k, 1)))
@@ -153,11 +169,16 @@ def constant_cost_problem(n, m, cost=1.0, reg=1.0):
     Parameters
     ----------
     n, m : int
-    cost, reg : float
+        Rows and columns.
+    cost : float
+        The cost of every entry.
+    reg : float
+        Quadratic regularisation, > 0.
 
     Returns
     -------
     KnownProblem
+        The problem with its plan.
     """
     return KnownProblem(
         "constant cost",

@@ -77,11 +77,13 @@ def transport_problems(
     Returns
     -------
     hypothesis.strategies.SearchStrategy
+        A strategy to draw from.
     """
     st = _hypothesis()
 
     @st.composite
-    def draw_problem(draw):
+    def _draw_problem(draw):
+        """Draw sizes, kinds and scales; the numbers come from a seeded generator."""
         n, m = draw(st.integers(1, max_n)), draw(st.integers(1, max_m))
         rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
         C = _cost(rng, draw(st.sampled_from(costs)), n, m)
@@ -96,7 +98,7 @@ def transport_problems(
         unit = float(np.ptp(C)) or float(np.abs(C).max()) or 1.0
         return a, b * (a.sum() / b.sum()), C, k, relative * unit / a.sum()
 
-    return draw_problem()
+    return _draw_problem()
 
 
 def known_problems(max_size=8):
@@ -110,11 +112,13 @@ def known_problems(max_size=8):
     Returns
     -------
     hypothesis.strategies.SearchStrategy
+        A strategy to draw from.
     """
     st = _hypothesis()
 
     @st.composite
-    def draw_known(draw):
+    def _draw_known(draw):
+        """Draw one of the known problems."""
         rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
         n, m = draw(st.integers(1, max_size)), draw(st.integers(1, max_size))
         reg = draw(st.sampled_from([1e-3, 1.0, 30.0]))
@@ -132,4 +136,4 @@ def known_problems(max_size=8):
             return block_problem(k, m, 1.0 + reg / (k * m), reg)
         return constant_cost_problem(n, m, rng.normal(), reg)
 
-    return draw_known()
+    return _draw_known()
