@@ -70,6 +70,7 @@ def sparsify(problem, kernels, pool, alpha, *, rounds, rng):
         last = min(last, outside)
         if outside > 0 and stalled:
             pool.mass = _reduce_to_forest(problem, kernels, pool, rng, tiny)
+            oracle.lists.centre[:] = pool.mass
             support = pool.top(pool.mass, k)
             outside = float(pool.mass[~support].sum())
         idle += stalled
