@@ -130,6 +130,13 @@ def cancel_cycles(rows, columns, mass, price, n, m, k):
 
 
 @njit(cache=True)
+def _count_nonzeros(columns, mass, degree):
+    degree[:] = 0
+    for e in range(columns.shape[0]):
+        degree[columns[e]] += mass[e] > 0.0
+
+
+@njit(cache=True)
 def _lightest_overfull(columns, mass, degree, k):
     """The lightest arc of the columns with more than k nonzeros, or -1."""
     best = -1
@@ -182,9 +189,7 @@ def pivot_to_capacity(rows, columns, mass, price, n, m, k, luck, maxiter):
     column has at most k nonzeros.
     """
     parent, arc = cancel_cycles(rows, columns, mass, price, n, m, k)
-    degree = np.zeros(m, np.int64)
-    for e in range(rows.shape[0]):
-        degree[columns[e]] += mass[e] > 0.0
+    degree = np.empty(m, np.int64)
     branch = np.empty(n + m, np.int64)
     odd = np.empty(n + m, np.int64)
     even = np.empty(n + m, np.int64)
@@ -193,6 +198,9 @@ def pivot_to_capacity(rows, columns, mass, price, n, m, k, luck, maxiter):
     arcs = np.empty(n + m + 1, np.int64)
     signs = np.empty(n + m + 1)
     for pivot in range(maxiter):
+        # Counted afresh: a push between equal masses may empty several arcs, and one that moves
+        # nothing none.
+        _count_nonzeros(columns, mass, degree)
         target = _lightest_overfull(columns, mass, degree, k)
         if target < 0:
             return True
@@ -229,8 +237,7 @@ def pivot_to_capacity(rows, columns, mass, price, n, m, k, luck, maxiter):
         leaving = _smallest(mass, arcs, signs, length, -1.0)
         _push_round(mass, arcs, signs, length, mass[leaving], leaving)
         _exchange(parent, arc, e, i, j, leaving, rows[leaving], n + columns[leaving])
-        degree[columns[e]] += 1
-        degree[columns[leaving]] -= 1
+    _count_nonzeros(columns, mass, degree)
     return _lightest_overfull(columns, mass, degree, k) < 0
 
 

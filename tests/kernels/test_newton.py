@@ -1,0 +1,122 @@
+"""Every kernel file against the reference: supports, curvature, components, entry levels."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from otopt._kernels import reference
+from tests.kernels.cases import FILES, Prox, column_problems, load, sparse_lists
+
+
+@pytest.fixture(params=FILES, scope="module")
+def kernels(request):
+    return load(request.param)
+
+
+def solved(problem):
+    prox = Prox(reference, problem, capacity=len(problem.alpha))
+    prox.evaluate(problem.alpha)
+    return prox
+
+
+def laplacian(problem, prox):
+    """Arguments of the assembly functions, all from the reference."""
+    start, rows, _, _, kind = reference.pack_support(prox.lists, prox.columns)
+    coefficients = reference.curvature_coefficients(
+        prox.columns.heads, prox.columns.ties, problem.k, problem.reg, problem.mu
+    )
+    A, M = 1 / (problem.reg + problem.mu), 1 / problem.mu
+    return start, rows, kind, coefficients, A, M, 0.01 * A
+
+
+def scattered(triplets, n):
+    rows, columns, values = triplets
+    H = np.zeros((n, n))
+    np.add.at(H, (rows, columns), values)
+    return H
+
+
+@given(problem=column_problems())
+def test_pack_support_keeps_the_order_of_the_lists(kernels, problem):
+    prox = solved(problem)
+    ours = kernels.pack_support(prox.lists, prox.columns)
+    for found, expected in zip(ours, reference.pack_support(prox.lists, prox.columns), strict=True):
+        np.testing.assert_array_equal(found, expected)
+    start, rows, cost, mass, kind = ours
+    assert (mass[kind == 1] > 0).all()
+    np.testing.assert_array_equal(np.diff(start), prox.columns.heads + prox.columns.ties)
+    np.testing.assert_allclose(np.add.reduceat(mass, start[:-1]), problem.b, rtol=1e-9)
+    column = np.repeat(np.arange(len(problem.b)), np.diff(start))
+    np.testing.assert_array_equal(cost, problem.Ct[column, rows])
+
+
+@given(problem=column_problems(), mu=st.sampled_from([1e-9, 1e-4, 1.0, 1e4]))
+def test_curvature_coefficients(kernels, problem, mu):
+    rng, k = problem.rng, problem.k
+    heads = rng.integers(1, k + 1, 20)
+    ties = np.where(heads < k, rng.integers(0, 30, 20), 0)
+    heads[::4] = np.where(ties[::4] > 0, 0, heads[::4])
+    args = heads, ties, k, problem.reg, mu
+    np.testing.assert_allclose(
+        kernels.curvature_coefficients(*args), reference.curvature_coefficients(*args), rtol=1e-9
+    )
+
+
+@given(problem=column_problems())
+def test_assembly(kernels, problem):
+    n = len(problem.alpha)
+    args = *laplacian(problem, solved(problem)), n
+    H = reference.assemble_dense(*args)
+    np.testing.assert_allclose(kernels.assemble_dense(*args), H, rtol=1e-9, atol=1e-12 / problem.mu)
+    for file in (kernels, reference):
+        np.testing.assert_allclose(
+            scattered(file.assemble_sparse(*args), n), H, rtol=1e-9, atol=1e-12 / problem.mu
+        )
+    # A shift of all potentials moves no mass: a weighted Laplacian.
+    np.testing.assert_allclose(H.sum(axis=1), args[6], atol=1e-9 / problem.mu)
+
+
+@given(problem=column_problems(), rtol=st.sampled_from([1e-1, 1e-4, 1e-8]))
+def test_conjugate_gradient_keeps_its_tolerance(kernels, problem, rtol):
+    system = laplacian(problem, solved(problem))
+    H = reference.assemble_dense(*system, len(problem.alpha))
+    g = problem.rng.normal(size=len(problem.alpha))
+
+    def norm(r):
+        return np.sqrt((r * r / H.diagonal()).sum())
+
+    for file in (kernels, reference):
+        d, iterations = file.conjugate_gradient(*system, g, rtol, 3000)
+        assert iterations < 3000
+        assert norm(g - H @ d) <= 1.01 * rtol * norm(g) + 1e-9 * norm(H.diagonal() * d)
+    assert kernels.conjugate_gradient(*system, g, 0.0, 2)[1] <= 2
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 30), st.integers(1, 30), st.floats(0.02, 0.4))
+def test_connected_rows(kernels, seed, n, m, density):
+    touched = np.random.default_rng(seed).random((m, n)) < density
+    start = np.concatenate([[0], touched.sum(axis=1).cumsum()])
+    rows = np.nonzero(touched)[1].astype(np.int32)
+    reachable = np.eye(n, dtype=int) + touched.T.astype(int) @ touched
+    for _ in range(6):  # 2 ** 6 columns on a path are more than there are
+        reachable = np.minimum(reachable @ reachable, 1)
+    for file in (kernels, reference):
+        label = file.connected_rows(start, rows, n)
+        np.testing.assert_array_equal(label, (reachable > 0).argmax(axis=1))
+
+
+@given(problem=column_problems(), labels=st.integers(1, 3))
+def test_entry_levels(kernels, problem, labels):
+    m, n = problem.Ct.shape
+    label, column_label = problem.rng.integers(0, labels, n), problem.rng.integers(0, labels, m)
+    threshold = problem.rng.normal(size=m)
+    args = threshold, label, column_label
+    level = kernels.row_entry_level(problem.Ct, *args)
+    np.testing.assert_array_equal(level, reference.row_entry_level(problem.Ct, *args))
+    lists = sparse_lists(problem)
+    np.testing.assert_array_equal(
+        kernels.list_entry_level(lists, *args), reference.list_entry_level(lists, *args)
+    )
+    complete = sparse_lists(problem, density=1.0)
+    np.testing.assert_allclose(kernels.list_entry_level(complete, *args), level, rtol=1e-12)
