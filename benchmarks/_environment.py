@@ -18,6 +18,7 @@ def pin_threads(count=1):
 
 def describe():
     """Machine, versions, threads, load and commit, for the JSON of a benchmark."""
+    import datetime as dt
     import platform
     import subprocess
     from importlib.metadata import PackageNotFoundError, version
@@ -34,11 +35,19 @@ def describe():
     if info.exists():
         models = [x for x in info.read_text().splitlines() if x.startswith("model name")]
         cpu = models[0].split(":", 1)[1].strip() if models else cpu
-    commit = subprocess.run(
-        ["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False
-    ).stdout.strip()
+
+    def git(*arguments):
+        command = ["git", "-C", str(Path(__file__).parent), *arguments]
+        try:
+            return subprocess.run(
+                command, capture_output=True, text=True, check=False
+            ).stdout.strip()
+        except OSError:
+            return ""
+
     packages = ("otopt", "numpy", "scipy", "numba", "pot", "cvxpy", "clarabel")
     return {
+        "started": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         "cpu": cpu,
         "cores": os.cpu_count(),
         "system": platform.platform(),
@@ -46,5 +55,6 @@ def describe():
         "versions": {package: installed(package) for package in packages},
         "threads": {name: os.environ.get(name) for name in THREAD_VARIABLES},
         "load_average": os.getloadavg(),
-        "commit": commit or None,
+        "commit": git("rev-parse", "HEAD") or None,
+        "modified": bool(git("status", "--porcelain", "--", "../otopt", ".")),
     }

@@ -10,7 +10,7 @@ def draw(run, path):
     mpl.use("Agg")
     import matplotlib.pyplot as plt
 
-    cells = [c for c in run["cells"] if "ratio" in c]
+    cells = [c for c in run["cells"] if "ratio" in c and c["possible"]]
     if not cells:
         return
     room = np.array([c["room"] for c in cells])
@@ -26,7 +26,7 @@ def draw(run, path):
     axes[1].scatter(room, [max(c["marginal_error"], 1e-17) for c in cells], s=14, label="otopt")
     axes[1].set(xscale="log", yscale="log", xlabel="k m / (n + m - 1)", title="L1 marginal error")
     axes[1].legend()
-    found = [c for c in cells if np.isfinite(c["gap"])]
+    found = [c for c in cells if c["gap"] is not None]
     for reg in sorted({c["reg"] for c in found}):
         chosen = [c for c in found if c["reg"] == reg]
         axes[2].scatter(

@@ -13,17 +13,20 @@ from otopt._kernels import numba_cpu
 
 
 def timed(function):
-    """Result and process CPU seconds."""
-    start = time.process_time()
+    """Result, process CPU seconds and wall seconds."""
+    wall, start = time.perf_counter(), time.process_time()
     result = function()
-    return result, time.process_time() - start
+    return result, time.process_time() - start, time.perf_counter() - wall
 
 
-def ours(a, b, C, k, reg):
-    """Relaxation, rounding and certificate."""
+def ours(a, b, C, k, reg, **settings):
+    """Relaxation, rounding and certificate; warnings are in the status."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", otopt.errors.OtoptWarning)
-        return otopt.sparse_ot(a, b, C, k, reg=reg)
+        result = otopt.sparse_ot(a, b, C, k, reg=reg, **settings)
+    if result.status.name == "STOPPED":  # Ctrl-C, which sparse_ot keeps to itself
+        raise KeyboardInterrupt
+    return result
 
 
 def pot(a, b, C, k, reg, iterations=500):

@@ -1,4 +1,6 @@
-"""Run the solvers of the tour and say in one row what came of it."""
+"""Run the solvers of the tour, and say in one row what came of each."""
+
+from __future__ import annotations
 
 import contextlib
 import os
@@ -11,85 +13,145 @@ import numpy as np
 
 import otopt
 
+__all__ = ["COLUMNS", "Answer", "collect", "entropic", "pot_sparse", "row", "sparse", "warm_up"]
+
+COLUMNS = ("method", "sources per target", "marginals missed by", "gap", "seconds", "verdict")
+VERDICTS = {
+    "OPTIMAL": "proven best",
+    "FEASIBLE": "valid, gap proven",
+    "INFEASIBLE": "proven impossible",
+    "NOT_FOUND": "none found",
+    "ITERATION_LIMIT": "ran out of steps",
+}
+NEGLIGIBLE = 1e-9  # share of a target's mass that counts as nothing
+
 
 @dataclass(frozen=True)
 class Answer:
-    """A dense plan (n, m) and what is known about it."""
+    """A dense plan (n, m) and what its solver says about it."""
 
     name: str
     plan: np.ndarray
     seconds: float
-    status: str
+    verdict: str = ""
     gap: float | None = None
     message: str = ""
 
+    def missed(self, a, b):
+        """L1 distance of the marginals to `a` and `b`, as a share of the mass."""
+        rows, columns = self.plan.sum(axis=1), self.plan.sum(axis=0)
+        return float(np.abs(rows - a).sum() + np.abs(columns - b).sum()) / float(a.sum())
 
-COLUMNS = ("method", "status", "sources per target", "marginal error", "gap", "seconds")
+    def sources(self, b):
+        """How many sources feed each target."""
+        return (self.plan > NEGLIGIBLE * b).sum(axis=0)
 
 
 def row(answer, a, b):
-    """One line of the table."""
-    error = np.abs(answer.plan.sum(1) - a).sum() + np.abs(answer.plan.sum(0) - b).sum()
-    used = answer.plan > 1e-12 * b
-    gap = "unknown" if answer.gap is None else f"{answer.gap:.1e}"
+    """One line of the table; see `COLUMNS`."""
+    sources, missed = answer.sources(b), answer.missed(a, b)
+    met = missed <= NEGLIGIBLE
     return (
         answer.name,
-        answer.status,
-        f"{used.sum(0).mean():.1f} (at most {used.sum(0).max()})",
-        f"{error:.0e}",
-        gap if answer.gap is None or np.isfinite(answer.gap) else "none: misses the marginals",
+        f"{sources.mean():.1f} (at most {sources.max()})",
+        f"nothing ({missed:.0e})" if met else _percent(missed),
+        "not stated" if answer.gap is None else _percent(answer.gap) if met else "none",
         f"{answer.seconds:.2f}",
+        answer.verdict or ("approximate" if missed <= 1e-3 else "misses marginals"),
     )
 
 
-def sparse(a, b, C, k):
-    """Our plan with at most k sources a target."""
+def _percent(share):
+    if share < 1e-12:
+        return "0 %"
+    if share < 1e-6:
+        return "< 0.0001 %"
+    if share >= 0.1:
+        return f"{share:.0%}".replace("%", " %")
+    return f"{100 * share:.2g} %"
+
+
+def collect(jobs, note):
+    """Run ``(text, job)`` pairs; the answers so far, and whether Ctrl-C cut them short.
+
+    Jobs that return None, because a package is missing, are left out.
+    """
+    answers = []
+    try:
+        for text, job in jobs:
+            note(text)
+            answer = job()
+            if answer is not None:
+                answers.append(answer)
+    except KeyboardInterrupt:
+        return answers, False
+    return answers, True
+
+
+def sparse(a, b, C, k, reg=None, name=None):
+    """Transport with at most k sources a target, by otopt."""
     start = time.perf_counter()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", otopt.errors.FeasibilityWarning)  # shown in the table
-        result = otopt.sparse_ot(a, b, C, k)
+        warnings.simplefilter("ignore", otopt.errors.OtoptWarning)  # the table says it
+        result = otopt.sparse_ot(a, b, C, k, reg=reg)
     seconds = time.perf_counter() - start
-    status = result.status.name.lower().replace("_", " ")
+    if result.status.name == "STOPPED":  # sparse_ot keeps Ctrl-C to itself; the tour ends
+        raise KeyboardInterrupt
     return Answer(
-        f"otopt, k = {k}", result.plan.toarray(), seconds, status, result.gap, result.message
+        name or f"otopt, k = {k}",
+        result.plan.toarray(),
+        seconds,
+        VERDICTS.get(result.status.name, result.status.name.lower()),
+        result.gap,
+        result.message,
     )
 
 
-def warm_up():
-    """Compile the kernels, so that the seconds of the table are those of solving."""
-    rng = np.random.default_rng(0)
-    for n, m, k in ((160, 160, 3), (40, 80, 2), (30, 30, 1)):
-        a, b = rng.uniform(1, 2, n), rng.uniform(1, 2, m)
-        sparse(a / a.sum(), b / b.sum(), rng.random((n, m)), k)
-
-
-def entropic(a, b, C, reg):
-    """POT's entropic plan, or None without POT."""
+def entropic(a, b, C, share=0.02):
+    """Entropic transport by POT, `share` of the largest cost as temperature; None without POT."""
     try:
         import ot
     except ImportError:
         return None
-    start = time.perf_counter()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        plan = ot.sinkhorn(a, b, C, reg * C.max())
-    return Answer("POT entropic", plan, time.perf_counter() - start, "dense")
+    with _quiet():
+        start = time.perf_counter()
+        plan = ot.sinkhorn(a, b, C, share * C.max())
+        return Answer("POT, entropic", plan, time.perf_counter() - start)
 
 
-def pot_sparse(a, b, C, k):
-    """POT's sparsity-constrained plan at its defaults, or None without POT."""
+def pot_sparse(a, b, C, k, reg=None):
+    """POT's sparsity-constrained transport at its defaults and our reg; None without POT."""
     try:
         import ot
     except ImportError:
         return None
-    start = time.perf_counter()
+    unit = np.ptp(C)
+    scaled = 1.0 / a.sum() if reg is None else reg / unit  # the same problem, cost scaled to 1
+    with _quiet():
+        start = time.perf_counter()
+        plan = ot.smooth.smooth_ot_semi_dual(
+            a, b, C / unit, scaled, reg_type="sparsity_constrained", max_nz=k
+        )
+        return Answer(f"POT, k = {k}", plan, time.perf_counter() - start)
+
+
+@contextlib.contextmanager
+def _quiet():
+    """POT prints a line at every evaluation."""
     with (
         Path(os.devnull).open("w") as sink,
-        contextlib.redirect_stdout(sink),  # POT prints a line at every evaluation
+        contextlib.redirect_stdout(sink),
         warnings.catch_warnings(),
     ):
         warnings.simplefilter("ignore")
-        plan = ot.smooth.smooth_ot_semi_dual(
-            a, b, C / np.ptp(C), 1.0, reg_type="sparsity_constrained", max_nz=k
-        )
-    return Answer(f"POT sparse, k = {k}", plan, time.perf_counter() - start, "no certificate")
+        yield
+
+
+def warm_up():
+    """Compile the kernels, so that no part pays for it; seconds it took."""
+    start = time.perf_counter()
+    rng = np.random.default_rng(0)
+    for n, m, k in ((160, 320, 1), (160, 200, 3), (200, 160, 1)):
+        C = ((rng.random((n, 1, 3)) - rng.random((m, 3))) ** 2).sum(axis=2)
+        sparse(np.full(n, 1 / n), np.full(m, 1 / m), C, k)
+    return time.perf_counter() - start

@@ -1,45 +1,125 @@
-"""The tour on small settings: it says the truth and its page needs nothing but itself."""
+"""The tour on small settings: it says the truth, and its page needs nothing but itself."""
 
 import re
 
+import numpy as np
 import pytest
 
-from ml_apps.tour import report
+from ml_apps.tour import __main__ as tour
+from ml_apps.tour import page, solve
 from ml_apps.tour.parts import PARTS, digits, palette
 
-SMALL = {palette: {"colours": (24, 40)}, digits: {"size": 40}}
+SMALL = {palette: {"paints": 16}, digits: {"size": 60}}
 
 
 @pytest.fixture(scope="module")
 def parts():
-    return [part.run(**SMALL[part]) for part in PARTS]
+    return {part: part.run(**SMALL[part]) for part in PARTS}
 
 
-def test_every_part_fills_its_table(parts):
-    for part in parts:
+def cells(part, name):
+    """The row of a method as a dictionary."""
+    (row,) = (row for row in part.rows if row[0] == name)
+    return dict(zip(part.columns, row, strict=True))
+
+
+def test_every_part_fills_its_table_and_shows_pictures(parts):
+    for part in parts.values():
+        assert part.complete
         assert part.rows
+        assert part.pictures
         assert all(len(row) == len(part.columns) for row in part.rows)
         assert all(picture.png.startswith(b"\x89PNG") for picture in part.pictures)
+    names = [picture.name for part in parts.values() for picture in part.pictures]
+    assert len(set(names)) == len(names)
 
 
-def test_our_plans_meet_their_marginals_where_they_can(parts):
-    for part in parts:
-        ours = [row for row in part.rows if row[0].startswith("otopt")]
-        for row in ours:
-            possible = "k = 1" not in row[0] or part is parts[1]
-            assert (float(row[3]) <= 1e-9) == possible, row
-    assert parts[0].rows[0][1] in ("infeasible", "not found")
-    assert "misses the marginals" in parts[0].remarks[0]
+@pytest.mark.parametrize(("part", "limits"), [(palette, (1, 3, 8)), (digits, (1, 3))])
+def test_our_plans_meet_their_marginals_and_pots_stand_beside_them(parts, part, limits):
+    for k in limits:
+        ours = cells(parts[part], f"otopt, k = {k}")
+        assert ours["marginals missed by"].startswith("nothing")
+        most = re.search(r"at most (\d+)", ours["sources per target"])
+        assert int(most[1]) <= k
+        assert cells(parts[part], f"POT, k = {k}")["gap"] == "not stated"
 
 
-def test_assignment_of_digits_is_certified(parts):
-    assert parts[1].rows[0][1] == "optimal"
+def test_one_source_each_is_certified(parts):
+    for part in parts.values():
+        assert cells(part, "otopt, k = 1")["verdict"] == "proven best"
+
+
+def test_the_impossible_is_called_so(parts):
+    assert cells(parts[palette], "otopt, impossible")["verdict"] == "proven impossible"
+    assert "smallest k that the count allows is 2" in parts[palette].remarks[0]
+
+
+def test_a_row_does_not_flatter():
+    a = b = np.full(4, 0.25)
+    half = np.diag([0.25, 0.25, 0.0, 0.0])
+    row = dict(zip(solve.COLUMNS, solve.row(solve.Answer("x", half, 1.0), a, b), strict=True))
+    assert row["marginals missed by"] == "100 %"  # half is left over and half is missing
+    assert row["verdict"] == "misses marginals"
+    assert row["sources per target"] == "0.5 (at most 1)"
+
+
+def test_median_cut_gives_equal_shares():
+    image = np.random.default_rng(0).random((20, 24, 3))
+    colours, label = palette.median_cut(image, 8)
+    assert set(np.bincount(label.ravel())) == {60}
+    assert np.allclose(colours[3], image[label == 3].mean(axis=0))
+
+
+def test_ctrl_c_keeps_the_answers_so_far():
+    def stop():
+        raise KeyboardInterrupt
+
+    jobs = [("a", lambda: "first"), ("b", lambda: None), ("c", stop), ("d", lambda: "never")]
+    assert solve.collect(jobs, lambda text: None) == (["first"], False)
+
+
+def test_a_stopped_solve_stops_the_tour(monkeypatch):
+    real = solve.otopt.sparse_ot
+
+    def interrupted(*args, **kwargs):
+        def stop(intermediate_result):
+            raise StopIteration
+
+        return real(*args, callback=stop, **kwargs)
+
+    monkeypatch.setattr(solve.otopt, "sparse_ot", interrupted)
+    w = np.full(5, 0.2)
+    C = np.random.default_rng(0).random((5, 5))
+    with pytest.raises(KeyboardInterrupt):
+        solve.sparse(w, w, C, 2)
 
 
 def test_the_page_is_self_contained(parts, tmp_path):
-    page = report.write(parts, "here <and> now", tmp_path)
-    text = page.read_text()
-    assert not re.search(r'(src|href)="(?!data:)', text)
+    file = page.write(list(parts.values()), "here <and> now", tmp_path)
+    text = file.read_text(encoding="utf-8")
+    assert not re.search(r"https?://|@import|url\(|<script|<link", text)
+    assert not re.search(r'(src|href)="(?!data:image/png;base64,)', text)
     assert "here &lt;and&gt; now" in text
-    assert text.count("<img") == sum(len(part.pictures) for part in parts)
-    assert {p.name for p in tmp_path.iterdir()} == {"index.html", "palette.png", "digits.png"}
+    pictures = [picture for part in parts.values() for picture in part.pictures]
+    assert text.count("<img") == len(pictures)
+    assert {x.name for x in tmp_path.iterdir()} == {
+        "index.html",
+        *(f"{picture.name}.png" for picture in pictures),
+    }
+
+
+def test_the_command_keeps_the_parts_before_ctrl_c(parts, tmp_path, monkeypatch, capsys):
+    class First:
+        run = staticmethod(lambda note: parts[digits])
+
+    class Second:
+        @staticmethod
+        def run(note):
+            note("about to be stopped")
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(tour, "PARTS", (First, Second))
+    monkeypatch.setattr(tour.solve, "warm_up", lambda: 0.0)
+    assert tour.main(["--out", str(tmp_path)]) == 130
+    assert "Which digit is which?" in (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert "stopped" in capsys.readouterr().out

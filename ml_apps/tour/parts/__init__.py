@@ -1,4 +1,8 @@
-"""The parts of the tour, in order: a part is one file with a `run` that returns a `Part`."""
+"""The parts of the tour, in order.
+
+A part is one file with a function ``run(*, ..., rng=0, note=...)`` that returns a `Part`: write the
+file, add its module here.
+"""
 
 from . import digits, palette
 
