@@ -1,8 +1,8 @@
 """``python -m benchmarks.sparse_ot [--quick] [--check]``: our solver and POT's, paired, one thread.
 
 The full grid takes about half an hour on one core, the quick one about a minute; with ``--minutes``
-a random sample of the grid that fits. Results are written after every measurement: an interrupted
-run keeps what it has.
+as much as fits, once each and small problems first. Results are written after every measurement: an
+interrupted run keeps what it has.
 """
 
 import argparse
@@ -42,7 +42,7 @@ def write(run, path):
     partial.replace(path)
 
 
-def plan_of_run(quick):
+def plan_of_run(quick, once=False):
     """All measurements, in order, as (list of the JSON they go to, function)."""
     cells = [*grid(quick), *impossible()[: 1 if quick else None]]
     return [
@@ -58,17 +58,21 @@ def plan_of_run(quick):
         ],
         *([] if quick else [("large", measure.large_record)]),
         *[
-            ("cells", partial(measure.cell_record, cell, repeats_for(cell, quick)))
+            ("cells", partial(measure.cell_record, cell, repeats_for(cell, quick or once)))
             for cell in cells
         ],
     ]
 
 
-def sample(jobs):
-    """Cells in random order after everything else."""
-    cells = [job for job in jobs if job[0] == "cells"]
-    order = np.random.default_rng(0).permutation(len(cells))
-    return [job for job in jobs if job[0] != "cells"] + [cells[i] for i in order]
+def small_first(jobs):
+    """Cells by size after everything else."""
+
+    def size(job):
+        cell = job[1].args[0]
+        return cell.n * cell.m
+
+    cells = sorted((job for job in jobs if job[0] == "cells"), key=size)
+    return [job for job in jobs if job[0] != "cells"] + cells
 
 
 def show(run, console):
@@ -106,7 +110,7 @@ def main(argv=None):
     """Run, print, write; exit status 1 with --check where a promise is broken."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.sparse_ot", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a few cells of every kind")
-    parser.add_argument("--minutes", type=float, help="stop after so many, in random order")
+    parser.add_argument("--minutes", type=float, help="stop after so many, small problems first")
     parser.add_argument("--check", action="store_true", help="fail where a promise is broken")
     parser.add_argument("--out", type=Path, help="JSON to write; a PNG is written beside it")
     args = parser.parse_args(argv)
@@ -116,10 +120,10 @@ def main(argv=None):
 
     run = {"environment": describe(), "cells": [], "evaluations": [], "memory": [], "large": [],
            "judge": []}  # fmt: skip
-    jobs = plan_of_run(args.quick)
+    jobs = plan_of_run(args.quick, once=args.minutes is not None)
     run["grid"] = sum(kind == "cells" for kind, _ in jobs)
     if args.minutes:
-        jobs = sample(jobs)
+        jobs = small_first(jobs)
     started = time.monotonic()
     try:
         measure.warm_up()
