@@ -1,5 +1,6 @@
 """The benchmark measures what it says, and writes JSON that any reader accepts."""
 
+import functools
 import json
 
 import numpy as np
@@ -153,12 +154,14 @@ def test_a_missing_plan_breaks_the_promise_of_feasibility():
     assert not kept["our largest marginal error there"]
 
 
-def test_a_time_limit_takes_a_sample_of_the_cells(tiny, tmp_path):
+def test_a_time_limit_takes_small_cells_first(tiny, tmp_path):
     path = tmp_path / "run.json"
     benchmark.main(["--minutes", "1e-9", "--out", str(path)])
     run = json.loads(path.read_text(), parse_constant=strict)
     assert run["grid"] == 2
     assert run["cells"] == []
-    jobs = [("judge", 0), ("cells", 1), ("cells", 2), ("memory", 3)]
-    assert sorted(benchmark.sample(jobs)) == sorted(jobs)
-    assert [kind for kind, _ in benchmark.sample(jobs)] == ["judge", "memory", "cells", "cells"]
+    large, small = (
+        ("cells", functools.partial(print, Cell(n, 5, "gauss", "uniform", 1, 1.0))) for n in (9, 7)
+    )
+    jobs = [("judge", None), large, small, ("memory", None)]
+    assert benchmark.small_first(jobs) == [jobs[0], jobs[3], small, large]
