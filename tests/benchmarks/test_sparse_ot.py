@@ -92,12 +92,12 @@ def test_environment_names_machine_versions_and_threads():
 def tiny(monkeypatch):
     """A run of seconds: one cell that works out, one that cannot."""
 
-    def jobs(quick):
+    def jobs(quick, once=False):
         cells = [Cell(20, 20, "gauss", "uniform", 4, 1.0), Cell(20, 20, "gauss", "random", 1, 1.0)]
         return [
             ("evaluations", lambda: measure.evaluation_record(2, repeats=2, n=30)),
             ("judge", lambda: measure.judge_record(0)),
-            *(("cells", lambda cell=cell: measure.cell_record(cell, 2)) for cell in cells),
+            *(("cells", functools.partial(measure.cell_record, cell, 2)) for cell in cells),
         ]
 
     monkeypatch.setattr(benchmark, "plan_of_run", jobs)
