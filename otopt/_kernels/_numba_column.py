@@ -31,31 +31,46 @@ def simplex_threshold(v, n, z):
 
 
 @njit(cache=True)
-def _sort_entries_above(x, n, level, order):
-    """Indices of the entries of ``x[:n]`` above `level`, by decreasing x, in `order`; how many."""
+def _entries_above(x, n, level, order, v):
+    """Indices and values of the entries of ``x[:n]`` above `level`, in order; how many."""
     count = 0
     for i in range(n):
-        if x[i] > level:
-            order[count] = i
-            count += 1
-    if count <= 40:
-        for i in range(1, count):
-            oi = order[i]
-            xi = x[oi]
-            q = i - 1
-            while q >= 0 and x[order[q]] < xi:
-                order[q + 1] = order[q]
-                q -= 1
-            order[q + 1] = oi
-    else:
-        chosen = order[:count].copy()
-        ranks = np.argsort(-x[chosen], kind="mergesort")
-        order[:count] = chosen[ranks]
+        # Written without a branch: whether an entry counts is as good as random.
+        order[count] = i
+        v[count] = x[i]
+        count += x[i] > level
     return count
 
 
 @njit(cache=True)
-def _tie_block_newton(x, order, count, b, k, reg, mu):
+def _sort_entries_above(v, n, level, order):
+    """Keep the entries of ``v[:n]`` above `level`, by decreasing v, `order` along; how many."""
+    count = 0
+    for q in range(n):
+        if v[q] > level:
+            v[count] = v[q]
+            order[count] = order[q]
+            count += 1
+    if count <= 40:
+        for q in range(1, count):
+            vq = v[q]
+            oq = order[q]
+            r = q - 1
+            while r >= 0 and v[r] < vq:
+                v[r + 1] = v[r]
+                order[r + 1] = order[r]
+                r -= 1
+            v[r + 1] = vq
+            order[r + 1] = oq
+    else:
+        ranks = np.argsort(-v[:count], kind="mergesort")
+        v[:count] = v[:count][ranks]
+        order[:count] = order[:count][ranks]
+    return count
+
+
+@njit(cache=True)
+def _tie_block_newton(v, count, b, k, reg, mu):
     """Number of heads p, end of the tie block q, price s and shift beta; q = 0 if not settled.
 
     For given (p, q) the two equations sum t = b and sum eta = k are linear in (s, beta); (p, q)
@@ -66,22 +81,22 @@ def _tie_block_newton(x, order, count, b, k, reg, mu):
     for _ in range(25):
         heads = 0.0
         for r in range(p):
-            heads += x[order[r]]
+            heads += v[r]
         ties = 0.0
         for r in range(p, q):
-            ties += x[order[r]]
+            ties += v[r]
         e = q - p
         w = (k - p) * mu + e * reg
         s = (b - heads / both + p * ties / (e * both)) / (p * w / (e * both) + (k - p))
         beta = (s * w - ties) / e
         p_new, q_new = p, q
-        while p_new > 0 and x[order[p_new - 1]] + beta < s * both:
+        while p_new > 0 and v[p_new - 1] + beta < s * both:
             p_new -= 1
-        while p_new < count and x[order[p_new]] + beta >= s * both:
+        while p_new < count and v[p_new] + beta >= s * both:
             p_new += 1
-        while q_new > 0 and x[order[q_new - 1]] + beta <= s * reg:
+        while q_new > 0 and v[q_new - 1] + beta <= s * reg:
             q_new -= 1
-        while q_new < count and x[order[q_new]] + beta > s * reg:
+        while q_new < count and v[q_new] + beta > s * reg:
             q_new += 1
         if p_new == p and q_new == q:
             return p, q, s, beta
@@ -91,113 +106,118 @@ def _tie_block_newton(x, order, count, b, k, reg, mu):
 
 
 @njit(cache=True)
-def _tie_block_bisection(x, order, count, b, k, reg, mu):
-    """As `_tie_block_newton`, by nested bisection on beta and s: slow, cannot cycle."""
+def _tie_block_search(v, count, b, k, reg, mu):
+    """As `_tie_block_newton`, by trying every (p, q): slow, cannot cycle.
+
+    The pair that violates its own order conditions least is the solution.
+    """
     both = reg + mu
-    beta_lo = -x[order[0]]
-    beta_hi = b * both - x[order[count - 1]]
-    s = beta = 0.0
-    for _ in range(200):
-        beta = 0.5 * (beta_lo + beta_hi)
-        positive = 0
-        while positive < count and x[order[positive]] + beta > 0.0:
-            positive += 1
-        s = 0.0
-        if positive > k:
-            s_lo, s_hi = 0.0, (x[order[0]] + beta) / reg
-            for _ in range(200):
-                s = 0.5 * (s_lo + s_hi)
-                weight = 0.0
-                for r in range(positive):
-                    weight += min(1.0, max(0.0, ((x[order[r]] + beta) / s - reg) / mu))
-                if weight > k:
-                    s_lo = s
-                else:
-                    s_hi = s
-        total = 0.0
-        for r in range(positive):
-            y = x[order[r]] + beta
-            if y >= s * both:
-                total += y / both
-            elif y > s * reg:
-                total += (y - s * reg) / mu
-        if total > b:
-            beta_hi = beta
-        else:
-            beta_lo = beta
+    best = np.inf
     p = q = 0
-    for r in range(count):
-        y = x[order[r]] + beta
-        p += y >= s * both
-        q += y > s * reg
-    return min(p, k - 1), min(max(q, k + 1), count), s, beta
+    s = beta = 0.0
+    heads = 0.0  # sums of v - v[0]: no digits are lost where all v are large
+    for p_try in range(k):
+        last_head = v[p_try - 1] - v[0] if p_try > 0 else np.inf
+        first_tie = v[p_try] - v[0]
+        ties = 0.0
+        for r in range(p_try, k):
+            ties += v[r] - v[0]
+        for q_try in range(k + 1, count + 1):
+            last_tie = v[q_try - 1] - v[0]
+            next_entry = v[q_try] - v[0] if q_try < count else -np.inf
+            ties += last_tie
+            e = q_try - p_try
+            w = (k - p_try) * mu + e * reg
+            slope = p_try * w / (e * both) + (k - p_try)
+            s_try = (b - heads / both + p_try * ties / (e * both)) / slope
+            beta_try = (s_try * w - ties) / e
+            head_level = s_try * both - beta_try
+            level = s_try * reg - beta_try
+            heads_off = max(head_level - last_head, first_tie - head_level)
+            ties_off = max(level - last_tie, next_entry - level)
+            violation = max(heads_off, ties_off)
+            if violation < best:
+                best, p, q, s, beta = violation, p_try, q_try, s_try, beta_try
+        heads += first_tie
+    return p, q, s, beta - v[0]
 
 
 @njit(cache=True)
-def solve_column(x, n, b, k, reg, mu, order, t, kind):
+def window_floor(top, window):
+    """A level that no threshold is below: one entry alone has top - window, more only raise it.
+
+    Lowered by rounding, so that even a window of (nearly) zero width holds the maximum.
+    """
+    return top - window - (1e-15 * (abs(top) + window) + 1e-300)
+
+
+@njit(cache=True)
+def solve_column(x, n, top, floor, b, k, reg, mu, v, order, t, kind):
     r"""Maximise <t, x> - reg/2 ||t||_ksup^2 - mu/2 ||t||^2 over t >= 0, sum t = b, on ``x[:n]``.
 
     With y = x + beta the solution is y/(reg+mu) on the heads (y >= s (reg+mu)), (y - s reg)/mu on
     the ties (s reg < y < s (reg+mu)) and 0 elsewhere; (beta, s) solve sum t = b and sum eta = k,
     where the cardinality weight eta is 1 on heads and (y - s reg)/(s mu) on ties.
 
-    Writes t and kind (0, HEAD, TIE); returns (heads, ties, threshold, value). An entry that is
-    not listed stays at zero as long as its x does not exceed the threshold.
+    Looks at entries above `floor` only: right if the threshold returned is not below it. `top` is
+    the maximum of x; `v` and `order` are scratch space. Writes t and kind (0, HEAD, TIE); returns
+    (heads, ties, threshold, value). An entry that is not listed stays at zero as long as its x
+    does not exceed the threshold.
     """
     both = reg + mu
-    theta = simplex_threshold(x, n, b * both)
-    first = 0
-    positive = 0
-    for i in range(n):
-        if x[i] > x[first]:
-            first = i
-        positive += x[i] > theta
-        t[i] = 0.0
-        kind[i] = 0
-    top = x[first]
+    window = b * both
+    t[:n] = 0.0
+    kind[:n] = 0
     value = b * top
+    count = _entries_above(x, n, floor, order, v)
+    theta = simplex_threshold(v, count, window)
+    positive = 0
+    for q in range(count):
+        positive += v[q] > theta
     if positive == 0:  # the mass is below the rounding error of x
+        first = order[v[:count].argmax()]
         t[first] = b
         kind[first] = HEAD
         return 1, 0, top, value
     if positive <= k:
-        for i in range(n):
-            if x[i] > theta:
-                t[i] = (x[i] - theta) / both
+        for q in range(count):
+            if v[q] > theta:
+                i = order[q]
+                t[i] = (v[q] - theta) / both
                 kind[i] = HEAD
-                value += t[i] * (x[i] - top - 0.5 * both * t[i])
+                value += t[i] * (v[q] - top - 0.5 * both * t[i])
         return positive, 0, theta, value
 
     # The cardinality price s >= 0 only raises the threshold: entries below theta stay out.
-    count = _sort_entries_above(x, n, theta, order)
+    count = _sort_entries_above(v, count, theta, order)
     largest = 0.0
     for r in range(k):
-        largest += x[order[r]]
-    theta = (largest - b * both) / k
-    kth = x[order[k - 1]] - theta
-    if kth > 0.0 and (x[order[k]] - theta) * both <= kth * reg:  # no tie at the k-th place
+        largest += v[r]
+    theta = (largest - window) / k
+    kth = v[k - 1] - theta
+    if kth > 0.0 and (v[k] - theta) * both <= kth * reg:  # no tie at the k-th place
         for r in range(k):
             i = order[r]
-            t[i] = (x[i] - theta) / both
+            t[i] = (v[r] - theta) / both
             kind[i] = HEAD
-            value += t[i] * (x[i] - top - 0.5 * both * t[i])
+            value += t[i] * (v[r] - top - 0.5 * both * t[i])
         return k, 0, theta + kth * reg / both, value
 
-    p, q, s, beta = _tie_block_newton(x, order, count, b, k, reg, mu)
+    p, q, s, beta = _tie_block_newton(v, count, b, k, reg, mu)
     if q == 0:
-        p, q, s, beta = _tie_block_bisection(x, order, count, b, k, reg, mu)
+        p, q, s, beta = _tie_block_search(v, count, b, k, reg, mu)
     tied = 0.0
     for r in range(q):
         i = order[r]
-        y = x[i] + beta
+        y = v[r] + beta
         if r < p:
             t[i] = y / both
             kind[i] = HEAD
-            value += t[i] * (x[i] - top - 0.5 * both * t[i])
+            value += t[i] * (v[r] - top - 0.5 * both * t[i])
         else:
             t[i] = max((y - s * reg) / mu, 0.0)
             kind[i] = TIE
             tied += t[i]
-            value += t[i] * (x[i] - top - 0.5 * mu * t[i])
+            value += t[i] * (v[r] - top - 0.5 * mu * t[i])
     value -= 0.5 * reg * tied * tied / (k - p)
     return p, q - p, s * reg - beta, value

@@ -43,6 +43,7 @@ class ColumnSolutions(NamedTuple):
     heads: NDArray  # (m,)
     ties: NDArray  # (m,)
     threshold: NDArray  # (m,) entries with x below it carry nothing
+    depth: NDArray  # (m,) how far below the largest x it lay: where a kernel may look first
 
     @classmethod
     def empty(cls, m, capacity):
@@ -53,4 +54,5 @@ class ColumnSolutions(NamedTuple):
             heads=np.zeros(m, np.int64),
             ties=np.zeros(m, np.int64),
             threshold=np.full(m, -np.inf),
+            depth=np.full(m, np.inf),
         )

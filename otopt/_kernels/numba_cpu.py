@@ -4,7 +4,7 @@ import numpy as np
 from numba import get_num_threads, njit, prange, set_num_threads
 from numba.core import config
 
-from ._numba_column import simplex_threshold, solve_column
+from ._numba_column import simplex_threshold, solve_column, window_floor
 from ._numba_forest import (
     cancel_cycles,
     cheapest_in_rows,
@@ -41,6 +41,9 @@ __all__ = [
     "simplex_potentials",
     "top_k_conjugate",
 ]
+
+
+DEEPER = 1.5  # a column is searched this much deeper than its last threshold
 
 
 @njit(cache=True)
@@ -170,6 +173,7 @@ def _rebuild_list(j, level, alpha, c, lists, bv, bi, listed, final):
 def _prox_range(lo, hi, alpha, rise, Ct, b, k, reg, mu, lists, columns, value, need):
     n = alpha.shape[0]
     x = np.empty(n)
+    v = np.empty(n)
     order = np.empty(n, np.int64)
     bv = np.empty(n)
     bi = np.empty(n, np.int32)
@@ -183,15 +187,26 @@ def _prox_range(lo, hi, alpha, rise, Ct, b, k, reg, mu, lists, columns, value, n
         while True:
             count = lists.count[j]
             if count > 0:
+                top = -np.inf
                 for q in range(count):
                     x[q] = alpha[lists.rows[j, q]] - lists.cost[j, q] + mu * lists.centre[j, q]
-                p, e, level, value[j] = solve_column(
-                    x, count, b[j], k, reg, mu, order, columns.mass[j], columns.kind[j]
-                )
+                    top = x[q] if x[q] > top else top
+                # Look first where the last solution ended, then wherever mass can be.
+                lowest = window_floor(top, b[j] * (reg + mu))
+                floor = max(lowest, window_floor(top, DEEPER * columns.depth[j]))
+                while True:
+                    p, e, level, value[j] = solve_column(
+                        x, count, top, floor, b[j], k, reg, mu, v, order,
+                        columns.mass[j], columns.kind[j],
+                    )  # fmt: skip
+                    if level >= floor or floor == lowest:
+                        break
+                    floor = lowest
                 if not (level + resolution < lists.bound[j]):
                     columns.heads[j] = p
                     columns.ties[j] = e
                     columns.threshold[j] = level
+                    columns.depth[j] = top - level
                     break
             else:
                 # One entry alone would have this threshold; more entries only raise it.
