@@ -64,6 +64,13 @@ conjugate_gradient(start, rows, kind, coefficients, A, M, shift, g, rtol, maxite
     ``(H + shift) d = g`` until the residual, in the norm of the inverse diagonal, is at most
     rtol times that of g; less accurate only if iterations = maxiter.
 
+column_system(start, rows, kind, heads, ties, k, reg, A, M, shift, g) -> S, r, diagonal (n,)
+    The system ``(H + shift) d = g`` with the rows eliminated: one unknown for the heads and one for
+    the ties of every column that has such, in the order of the columns.
+
+row_step(start, rows, kind, heads, ties, A, M, diagonal, g, u) -> d (n,)
+    Its solution from the solution of ``S u = r``.
+
 connected_rows(start, rows, n) -> label (n,)
     The smallest row that each row is connected to through columns.
 
@@ -84,10 +91,11 @@ cancel_cycles(rows, columns, mass, price, n, m, k) -> parent (n + m,), arc (n + 
     does, else in the cheaper one at these prices. Marginals do not change; the nonzeros form a
     forest, part of the one returned (-1 at its roots).
 
-pivot_to_capacity(rows, columns, mass, price, n, m, k, luck, maxiter) -> bool
-    After `cancel_cycles`, up to `maxiter` pivots, each on the lightest arc of the columns with
-    more than k nonzeros: an empty arc enters and closes a cycle through that column, pushed until
-    an arc is empty. The entering arc needs a free slot, or the leaving one is of the same column.
+pivot_to_capacity(rows, columns, mass, price, n, m, k, luck, patience) -> bool
+    After `cancel_cycles`, pivots, each on the lightest arc of the columns with more than k
+    nonzeros, until there is none, or for `patience` pivots that leave as many nonzeros too many.
+    An empty arc enters and closes a cycle through that column, pushed until an arc is empty. The
+    entering arc needs a free slot, or the leaving one is of the same column.
     First choice is one that empties an arc of another overfull column, at the least cost; next one
     that takes most from the lightest arc; last the one of least ``luck[(pivot * 7919 + arc) %
     len(luck)]``. Marginals do not change. Whether every column has at most k nonzeros.

@@ -179,14 +179,14 @@ def _paths_to(root, parent, arc, mass, price, branch, odd, even, toll, stack):
 
 
 @njit(cache=True)
-def pivot_to_capacity(rows, columns, mass, price, n, m, k, luck, maxiter):
+def pivot_to_capacity(rows, columns, mass, price, n, m, k, luck, patience):
     """Pivot the forest of `cancel_cycles` until no column has more than k nonzeros, in place.
 
     An arc that enters closes a cycle through an overfull column; the arc that this empties leaves.
     It may enter a column with a free slot, or one that it leaves again. Best is an entering arc
     that empties one of an overfull column (the cheapest such), next one that takes most from the
-    lightest arc of the column, last any, by the random numbers `luck`. Returns whether every
-    column has at most k nonzeros.
+    lightest arc of the column, last any, by the random numbers `luck`. Gives up after `patience`
+    pivots that leave as many nonzeros too many. Returns whether every column has at most k.
     """
     parent, arc = cancel_cycles(rows, columns, mass, price, n, m, k)
     degree = np.empty(m, np.int64)
@@ -197,13 +197,20 @@ def pivot_to_capacity(rows, columns, mass, price, n, m, k, luck, maxiter):
     seen = np.full(n + m, -1)
     arcs = np.empty(n + m + 1, np.int64)
     signs = np.empty(n + m + 1)
-    for pivot in range(maxiter):
+    pivot = idle = 0
+    fewest = np.iinfo(np.int64).max
+    while True:
         # Counted afresh: a push between equal masses may empty several arcs, and one that moves
         # nothing none.
         _count_nonzeros(columns, mass, degree)
-        target = _lightest_overfull(columns, mass, degree, k)
-        if target < 0:
+        excess = np.maximum(degree - k, 0).sum()
+        if excess == 0:
             return True
+        if excess < fewest:
+            fewest, idle = excess, 0
+        elif idle == patience:
+            return False
+        target = _lightest_overfull(columns, mass, degree, k)
         root = n + columns[target]
         _hang(parent, arc, root, -1, -1)
         _paths_to(root, parent, arc, mass, price, branch, odd, even, toll, arcs)
@@ -237,8 +244,8 @@ def pivot_to_capacity(rows, columns, mass, price, n, m, k, luck, maxiter):
         leaving = _smallest(mass, arcs, signs, length, -1.0)
         _push_round(mass, arcs, signs, length, mass[leaving], leaving)
         _exchange(parent, arc, e, i, j, leaving, rows[leaving], n + columns[leaving])
-    _count_nonzeros(columns, mass, degree)
-    return _lightest_overfull(columns, mass, degree, k) < 0
+        pivot += 1
+        idle += 1
 
 
 @njit(cache=True)

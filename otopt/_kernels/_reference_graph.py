@@ -116,15 +116,17 @@ def _pivots(paths, target, rows, columns, mass, price, n, k, degree, luck):
         yield rank, merit, e, leaving, falling, rising
 
 
-def pivot_to_capacity(rows, columns, mass, price, n, m, k, luck, maxiter):
+def pivot_to_capacity(rows, columns, mass, price, n, m, k, luck, patience):
     cancel_cycles(rows, columns, mass, price, n, m, k)
-    for pivot in range(maxiter + 1):
+    excess, pivot = [], 0
+    while True:
         degree = np.bincount(columns[mass > 0], minlength=m)
         overfull = np.flatnonzero((mass > 0) & (degree[columns] > k))
         if len(overfull) == 0:
             return True
-        if pivot == maxiter:
-            break
+        excess.append(np.maximum(degree - k, 0).sum())
+        if pivot - np.argmin(excess) == patience:
+            return False
         target = overfull[np.argmin(mass[overfull])]
         forest = _Forest(n + m)
         for e in np.flatnonzero(mass > 0):
@@ -134,10 +136,10 @@ def pivot_to_capacity(rows, columns, mass, price, n, m, k, luck, maxiter):
         pivots = _pivots(paths, target, rows, columns, mass, price, n, k, degree, shuffled)
         best = min(pivots, key=lambda found: found[:3], default=None)
         if best is None:
-            break
+            return False
         *_, leaving, falling, rising = best
         _push(mass, falling, rising, leaving)
-    return False
+        pivot += 1
 
 
 def settle_on_forest(rows, columns, mass, row_need, column_need):

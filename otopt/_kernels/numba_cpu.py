@@ -22,6 +22,7 @@ from ._numba_newton import (
     row_entry_level,
 )
 from ._numba_scan import BLOCK, column_max, count_above, select_largest, top_k
+from ._numba_schur import column_system, row_step
 
 __all__ = [
     "assemble_dense",
@@ -29,6 +30,7 @@ __all__ = [
     "cancel_cycles",
     "cheapest_in_columns",
     "cheapest_in_rows",
+    "column_system",
     "conjugate_gradient",
     "connected_rows",
     "curvature_coefficients",
@@ -37,6 +39,7 @@ __all__ = [
     "pivot_to_capacity",
     "prox_columns",
     "row_entry_level",
+    "row_step",
     "settle_on_forest",
     "simplex_potentials",
     "top_k_conjugate",

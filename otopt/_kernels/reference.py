@@ -15,6 +15,7 @@ __all__ = [
     "cancel_cycles",
     "cheapest_in_columns",
     "cheapest_in_rows",
+    "column_system",
     "conjugate_gradient",
     "connected_rows",
     "curvature_coefficients",
@@ -23,6 +24,7 @@ __all__ = [
     "pivot_to_capacity",
     "prox_columns",
     "row_entry_level",
+    "row_step",
     "settle_on_forest",
     "simplex_potentials",
     "top_k_conjugate",
@@ -233,6 +235,32 @@ def assemble_sparse(start, rows, kind, coefficients, A, M, shift, n):
 def conjugate_gradient(start, rows, kind, coefficients, A, M, shift, g, rtol, maxiter):
     H = assemble_dense(start, rows, kind, coefficients, A, M, shift, len(g))
     return np.linalg.solve(H, g), 1  # an exact answer meets any rtol
+
+
+def _shift_weights(start, rows, kind, heads, ties, A, M, n):
+    """How the shifts of heads and of ties of every column act on the rows: (n, unknowns)."""
+    weights = []
+    for j in range(len(heads)):
+        i, is_head = rows[start[j] : start[j + 1]], kind[start[j] : start[j + 1]] == HEAD
+        for count, chosen, weight in ((heads[j], is_head, A), (ties[j], ~is_head, M)):
+            if count > 0:
+                weights.append(np.bincount(i[chosen], np.full(count, weight), minlength=n))
+    return np.array(weights).T
+
+
+def column_system(start, rows, kind, heads, ties, k, reg, A, M, shift, g):
+    U = _shift_weights(start, rows, kind, heads, ties, A, M, len(g))
+    S = np.diag(U.sum(axis=0))
+    first = np.concatenate([[0], np.cumsum((heads > 0).astype(int) + (ties > 0))])
+    for j in np.flatnonzero((heads > 0) & (ties > 0)):
+        both = slice(first[j], first[j] + 2)
+        S[both, both] += (k - heads[j]) / reg * np.array([[1.0, -1.0], [-1.0, 1.0]])
+    diagonal = shift + U.sum(axis=1)
+    return S - U.T @ (U / diagonal[:, None]), -U.T @ (g / diagonal), diagonal
+
+
+def row_step(start, rows, kind, heads, ties, A, M, diagonal, g, u):
+    return (g - _shift_weights(start, rows, kind, heads, ties, A, M, len(g)) @ u) / diagonal
 
 
 def row_entry_level(Ct, threshold, label, column_label):

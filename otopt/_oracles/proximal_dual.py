@@ -23,6 +23,7 @@ __all__ = ["Certificate", "ProximalDual"]
 
 SMALL = 128  # rows up to which lists hold every row from the start
 DENSE_ROWS = 150  # up to here a dense Cholesky factorisation beats any sparse one
+DENSE_UNKNOWNS = 800  # the same where rows are eliminated: many rows, few columns
 
 
 class Certificate(NamedTuple):
@@ -162,9 +163,12 @@ class ProximalDual:
         )
         width = np.diff(start)
         fill = int((width * width).sum())
+        unknowns = np.count_nonzero(self.columns.heads) + np.count_nonzero(self.columns.ties)
         for _ in range(4):
             args = start, rows, kind, coefficients, A, M, shift
-            if self.n <= DENSE_ROWS:
+            if unknowns <= min(DENSE_UNKNOWNS, self.n // 2):
+                d = self._solve_by_columns(A, M, shift, g)
+            elif self.n <= DENSE_ROWS:
                 d = solve_dense(self.kernels.assemble_dense(*args, self.n), g)
             elif fill > 24 * self.n:
                 d, iterations = self.kernels.conjugate_gradient(*args, g, rtol, 300)
@@ -176,6 +180,13 @@ class ProximalDual:
                 return d
             shift *= 1e3
         return g / A
+
+    def _solve_by_columns(self, A, M, shift, g):
+        start, rows, _, _, kind = self.support
+        support = start, rows, kind, self.columns.heads, self.columns.ties
+        S, r, diagonal = self.kernels.column_system(*support, self.k, self.reg, A, M, shift, g)
+        u = solve_dense(S, r)
+        return None if u is None else self.kernels.row_step(*support, A, M, diagonal, g, u)
 
     def _component_shift(self, alpha, gradient, label, size, imbalance):
         roots = np.flatnonzero(size)

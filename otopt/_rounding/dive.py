@@ -8,7 +8,6 @@ from otopt._solvers.semismooth_newton import semismooth_newton
 __all__ = ["dive"]
 
 DEPTH = 6
-PROXIMAL_STEPS = 4
 NEWTON_STEPS = 30
 
 
@@ -52,12 +51,9 @@ def _relax_on(problem, kernels, pool, allowed, alpha, typical):
     oracle = ProximalDual(
         kernels, problem.a, problem.b, None, problem.k, problem.reg, mu=mu, lists=trial.as_lists()
     )
-    nit = 0
-    for _ in range(PROXIMAL_STEPS):
-        step = semismooth_newton(oracle, alpha, tol=1e-7 * problem.mass, maxiter=NEWTON_STEPS)
-        alpha = step.x
-        nit += step.nit
-        oracle.recentre()
-        oracle.mu *= 0.25
+    # One proximal step: it smooths the choice of columns that are nearly undecided, and more of
+    # them cost more than they improve.
+    step = semismooth_newton(oracle, alpha, tol=1e-7 * problem.mass, maxiter=NEWTON_STEPS)
+    oracle.recentre()
     pool.mass = pool.spread(allowed, oracle.lists.centre[trial.used])
-    return alpha, nit
+    return step.x, step.nit

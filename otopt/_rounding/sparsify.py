@@ -18,7 +18,7 @@ from otopt._solvers.semismooth_newton import semismooth_newton
 __all__ = ["sparsify"]
 
 NEWTON_STEPS = 25
-PIVOTS = 1000
+PIVOTS = 100  # without progress
 CONVERGED = 1e-6  # relative marginal error up to which a round counts
 PATIENCE = 6  # stalled rounds without progress before the search gives up
 STALL = 0.7  # a round that leaves more than this share of the mass outside has stalled

@@ -81,12 +81,12 @@ def test_cancel_cycles_where_masses_are_equal(any_kernels, graph, k):
         assert {node, parent[node]} == {rows[arc[node]], n + columns[arc[node]]}
 
 
-@given(graph=supports(), k=st.integers(1, 4), maxiter=st.integers(0, 60))
-def test_pivots_are_the_same(kernels, graph, k, maxiter):
+@given(graph=supports(), k=st.integers(1, 4), patience=st.integers(0, 60))
+def test_pivots_are_the_same(kernels, graph, k, patience):
     rows, columns, mass, price, n, m, rng = graph
     luck = rng.random(101)
     ours, judged = mass.copy(), mass.copy()
-    args = price, n, m, k, luck, maxiter
+    args = price, n, m, k, luck, patience
     done = kernels.pivot_to_capacity(rows, columns, ours, *args)
     assert done == reference.pivot_to_capacity(rows, columns, judged, *args)
     np.testing.assert_allclose(ours, judged, rtol=0, atol=1e-13)

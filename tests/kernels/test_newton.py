@@ -14,6 +14,11 @@ def kernels(request):
     return load(request.param)
 
 
+@pytest.fixture(params=[*FILES, "reference"], scope="module")
+def any_kernels(request):
+    return load(request.param)
+
+
 def solved(problem):
     prox = Prox(reference, problem, capacity=len(problem.alpha))
     prox.evaluate(problem.alpha)
@@ -75,6 +80,22 @@ def test_assembly(kernels, problem):
         )
     # A shift of all potentials moves no mass: a weighted Laplacian.
     np.testing.assert_allclose(H.sum(axis=1), args[6], atol=1e-9 / problem.mu)
+
+
+@given(problem=column_problems())
+def test_rows_eliminated(any_kernels, problem):
+    """The system in the unknowns of the columns has the solution of the one in the rows."""
+    n = len(problem.alpha)
+    prox = solved(problem)
+    start, rows, kind, coefficients, A, M, shift = laplacian(problem, prox)
+    support = start, rows, kind, prox.columns.heads, prox.columns.ties
+    g = np.random.default_rng(n).normal(size=n)
+    S, r, diagonal = any_kernels.column_system(*support, problem.k, problem.reg, A, M, shift, g)
+    np.testing.assert_array_equal(S, S.T)
+    d = any_kernels.row_step(*support, A, M, diagonal, g, np.linalg.solve(S, r))
+    H = reference.assemble_dense(start, rows, kind, coefficients, A, M, shift, n)
+    expected = np.linalg.solve(H, g)
+    np.testing.assert_allclose(d, expected, rtol=0, atol=1e-9 * np.abs(expected).max())
 
 
 @given(problem=column_problems(), rtol=st.sampled_from([1e-1, 1e-4, 1e-8]))
