@@ -57,8 +57,8 @@ curvature_coefficients(heads, ties, k, reg, mu) -> coefficients (m, 3)
 assemble_dense(start, rows, kind, coefficients, A, M, shift, n) -> (n, n)
     H + shift.
 
-assemble_sparse(start, rows, kind, coefficients, A, M, shift, n) -> rows, columns, values
-    The same as triplets; duplicates add up.
+assemble_sparse(start, rows, kind, coefficients, A, M, shift, n) -> indptr, indices, values
+    The same in compressed columns (or rows: it is symmetric), each in any order.
 
 conjugate_gradient(start, rows, kind, coefficients, A, M, shift, g, rtol, maxiter) -> d, iterations
     ``(H + shift) d = g`` until the residual, in the norm of the inverse diagonal, is at most

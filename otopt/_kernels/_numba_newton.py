@@ -131,28 +131,64 @@ def assemble_dense(start, rows, kind, coefficients, A, M, shift, n):
 
 
 @njit(cache=True)
-def assemble_sparse(start, rows, kind, coefficients, A, M, shift, n):
-    """Row, column and value triplets of H + shift; duplicates add up."""
-    size = n
-    for j in range(start.shape[0] - 1):
-        size += (start[j + 1] - start[j]) ** 2
-    I = np.empty(size, np.int32)
-    J = np.empty(size, np.int32)
-    V = np.empty(size)
-    for i in range(n):
-        I[i] = J[i] = i
-        V[i] = shift
-    z = n
+def entries_by_row(start, rows, n):
+    """The support in compressed rows: ``begin (n + 1,)``, and column and place of every entry."""
+    begin = np.zeros(n + 1, np.int64)
+    for q in range(rows.shape[0]):
+        begin[rows[q] + 1] += 1
+    begin = np.cumsum(begin)
+    fill = begin[:-1].copy()
+    column = np.empty(rows.shape[0], np.int32)
+    place = np.empty(rows.shape[0], np.int32)
     for j in range(start.shape[0] - 1):
         for q in range(start[j], start[j + 1]):
+            i = rows[q]
+            column[fill[i]] = j
+            place[fill[i]] = q
+            fill[i] += 1
+    return begin, column, place
+
+
+@njit(cache=True)
+def _neighbours(i, start, rows, begin, column, last_seen):
+    """How many rows share a column with row i, itself included; `last_seen` is scratch space."""
+    count = 1
+    last_seen[i] = i
+    for p in range(begin[i], begin[i + 1]):
+        j = column[p]
+        for r in range(start[j], start[j + 1]):
+            count += last_seen[rows[r]] != i
+            last_seen[rows[r]] = i
+    return count
+
+
+@njit(cache=True)
+def assemble_sparse(start, rows, kind, coefficients, A, M, shift, n):
+    begin, column, place = entries_by_row(start, rows, n)
+    where = np.full(n, -1)
+    indptr = np.zeros(n + 1, np.int32)
+    for i in range(n):
+        indptr[i + 1] = indptr[i] + _neighbours(i, start, rows, begin, column, where)
+    indices = np.empty(indptr[n], np.int32)
+    values = np.zeros(indptr[n])
+    where[:] = -1
+    for i in range(n):
+        z = indptr[i]
+        indices[z] = i
+        values[z] = shift
+        where[i] = z
+        z += 1
+        for p in range(begin[i], begin[i + 1]):
+            j, q = column[p], place[p]
+            values[where[i]] += A if kind[q] == HEAD else M
             for r in range(start[j], start[j + 1]):
-                I[z] = rows[q]
-                J[z] = rows[r]
-                V[z] = _block_entry(kind[q], kind[r], coefficients[j])
-                if q == r:
-                    V[z] += A if kind[q] == HEAD else M
-                z += 1
-    return I, J, V
+                other = rows[r]
+                if where[other] < indptr[i]:
+                    where[other] = z
+                    indices[z] = other
+                    z += 1
+                values[where[other]] += _block_entry(kind[q], kind[r], coefficients[j])
+    return indptr, indices, values
 
 
 @njit(cache=True)

@@ -152,13 +152,13 @@ def _rebuild_list(j, level, alpha, c, lists, bv, bi, listed, final):
     for q in range(kept):
         listed[lists.rows[j, q]] = False
     room = lists.rows.shape[1] - kept
-    if found > 4 * likely + 48 or found > room:
+    if found > 2 * likely + 16 or found > room:
         lists.margin[j] *= 0.5
-    elif found < 2 * likely + 8:
+    elif 4 * found < 5 * likely + 16:
         lists.margin[j] *= 1.5
     if final and likely > room:
         lists.bound[j] = np.inf
-        return likely + kept + 16
+        return likely + kept + 8
     lists.bound[j] = reach
     if found > room:
         select_largest(bv, bi, found, room)

@@ -229,7 +229,8 @@ def assemble_dense(start, rows, kind, coefficients, A, M, shift, n):
 def assemble_sparse(start, rows, kind, coefficients, A, M, shift, n):
     H = assemble_dense(start, rows, kind, coefficients, A, M, shift, n)
     i, j = np.nonzero(H)
-    return i.astype(np.int32), j.astype(np.int32), H[i, j]
+    indptr = np.searchsorted(i, np.arange(n + 1))
+    return indptr.astype(np.int32), j.astype(np.int32), H[i, j]
 
 
 def conjugate_gradient(start, rows, kind, coefficients, A, M, shift, g, rtol, maxiter):

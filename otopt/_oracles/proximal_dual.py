@@ -99,6 +99,7 @@ class ProximalDual:
             self.lists = self.lists.enlarged(capacity)
             self.columns = ColumnSolutions.empty(self.m, capacity)
             rise = 0.0
+        self.support = ()  # given back before the next one is packed
         self.support = self.kernels.pack_support(self.lists, self.columns)
         _, rows, _, mass, _ = self.support
         gradient = self.a - np.bincount(rows, mass, minlength=self.n)
@@ -106,9 +107,9 @@ class ProximalDual:
 
     def recentre(self):
         """Make the current plan the proximal centre S."""
-        self.lists.centre[:] = np.where(
-            np.arange(self.lists.rows.shape[1]) < self.lists.count[:, None], self.columns.mass, 0.0
-        )
+        self.lists.centre[:] = self.columns.mass
+        unused = np.arange(self.lists.rows.shape[1]) >= self.lists.count[:, None]
+        np.copyto(self.lists.centre, 0.0, where=unused)
 
     def release_lists(self):
         """Give back the memory of the lists; `evaluate` must not be called any more."""
@@ -119,12 +120,11 @@ class ProximalDual:
     def relaxed_value(self):
         """Primal value of the current plan: <T, C> + reg/2 sum ||t_j||_ksup^2."""
         start, _, cost, mass, kind = self.support
-        column = np.repeat(np.arange(self.m), np.diff(start))
-        head = kind == 1
-        tied = np.bincount(column[~head], mass[~head], minlength=self.m)
+        on_ties = np.where(kind == 1, 0.0, mass)
+        tied = np.add.reduceat(on_ties, start[:-1])
         # The k-support norm splits at the tie block (Argyriou, Foygel, Srebro 2012, Prop. 2.1).
-        on_ties = tied**2 / np.maximum(self.k - self.columns.heads, 1)
-        square = float(mass[head] @ mass[head]) + float(on_ties.sum())
+        square = float(mass @ mass) - float(on_ties @ on_ties)
+        square += float((tied**2 / np.maximum(self.k - self.columns.heads, 1)).sum())
         return float(cost @ mass) + 0.5 * self.reg * square
 
     def column_counts(self):

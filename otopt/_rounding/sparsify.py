@@ -55,13 +55,15 @@ def sparsify(problem, kernels, pool, alpha, *, rounds, rng):
     best = support, pool.mass, alpha, np.inf
     nit, last, stalled, idle = 0, np.inf, False, 0
     for _ in range(rounds):
-        oracle.lists.cost[:] = pool.cost + np.where(support, 0.0, price) + surcharge
+        np.add(pool.cost, surcharge, out=oracle.lists.cost)
+        oracle.lists.cost[~support] += price
         step = semismooth_newton(oracle, alpha, tol=1e-7 * problem.mass, maxiter=NEWTON_STEPS)
         nit += step.nit
         if np.abs(step.gradient).sum() <= CONVERGED * problem.mass:
             alpha = step.x
             oracle.recentre()
-            pool.mass = np.where(oracle.lists.centre > tiny, oracle.lists.centre, 0.0)
+            pool.mass = oracle.lists.centre.copy()
+            pool.mass[pool.mass <= tiny] = 0.0
         else:  # prices too steep for this curvature: stay, and move less next time
             oracle.mu *= 10.0
         support = pool.top(pool.mass, k)
@@ -82,7 +84,7 @@ def sparsify(problem, kernels, pool, alpha, *, rounds, rng):
         price = min(2.0 * price, unit)
         if stalled:
             overfull = ~support & (pool.mass > 0)
-            surcharge += overfull * unit * rng.uniform(0.03, 0.15, size=surcharge.shape)
+            surcharge[overfull] += unit * rng.uniform(0.03, 0.15, size=overfull.sum())
             support |= pool.free_slots(support, alpha, k)
             surcharge[support] = 0.0
     support, pool.mass, alpha, outside = best

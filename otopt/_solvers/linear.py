@@ -13,13 +13,13 @@ def solve_dense(H, g):
     return d if info == 0 and np.isfinite(d).all() else None
 
 
-def solve_sparse(triplets, g):
-    """Solve H d = g by sparse LU, H given as (rows, columns, values); None on failure."""
-    from scipy.sparse import coo_array
+def solve_sparse(compressed, g):
+    """Solve H d = g by sparse LU, H given as (indptr, indices, values); None on failure."""
+    from scipy.sparse import csc_array
     from scipy.sparse.linalg import splu
 
-    rows, columns, values = triplets
-    H = coo_array((values, (rows, columns)), shape=(len(g), len(g))).tocsc()
+    indptr, indices, values = compressed
+    H = csc_array((values, indices, indptr), shape=(len(g), len(g)))
     try:
         factor = splu(
             H,

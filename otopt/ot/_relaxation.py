@@ -15,7 +15,7 @@ from otopt._solvers.proximal_point import ProximalSchedule, proximal_point
 __all__ = ["Intermediate", "Monitor", "Relaxation", "relax"]
 
 ALTERNATIONS = 4
-SPREAD = 16
+SPREAD = 8
 SAMPLE = 64  # columns
 RELATIVE = 1.0  # the first proximal curvature is at least this multiple of reg
 WARM_WINDOW = 0.1  # share of the first proximal curvature that a warm start begins with
