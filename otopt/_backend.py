@@ -46,7 +46,7 @@ class TensorHome(NamedTuple):
         torch: Any = sys.modules["torch"]
         return torch.as_tensor(x, dtype=self.dtype, device=self.device)
 
-    def index(self, x):
+    def integer(self, x):
         """Return a NumPy array of integers as a tensor."""
         torch: Any = sys.modules["torch"]
         return torch.as_tensor(x, dtype=torch.int64, device=self.device)
@@ -55,7 +55,7 @@ class TensorHome(NamedTuple):
         """Return a SciPy sparse array as a sparse COO tensor."""
         matrix = matrix.tocoo()
         return _coo_tensor(
-            self.index(matrix.row), self.index(matrix.col), self.real(matrix.data), matrix.shape
+            self.integer(matrix.row), self.integer(matrix.col), self.real(matrix.data), matrix.shape
         )
 
 
@@ -85,7 +85,9 @@ def numpy_views(function, **arrays):
             )
             raise TypeError(message)
     torch: Any = sys.modules["torch"]
-    devices = {x.device: name for name, x in tensors.items()}
+    devices = {}
+    for name, x in tensors.items():
+        devices.setdefault(x.device, name)
     if len(devices) > 1:
         (one, first), (other, second), *_ = devices.items()
         message = (

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch.autograd.function import once_differentiable
 
 from ._laplacian import SupportGraph
 
@@ -134,16 +133,33 @@ class _Bound(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, a, b, cost, solution):
-        ctx.save_for_backward(a, b)
+        ctx.save_for_backward(a, b, cost)
         ctx.solution = solution
         return a.new_tensor(solution.value)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx, *grads):
         (grad,) = grads
-        alpha, beta = centred(*ctx.saved_tensors, ctx.solution.potentials)
-        return grad * alpha, grad * beta, grad * ctx.solution.mass, None
+        a, b, _ = ctx.saved_tensors
+        alpha, beta = centred(a, b, ctx.solution.potentials)
+        once = (alpha, beta, ctx.solution.mass)
+        return *(_Once.apply(grad * x, *ctx.saved_tensors) for x in once), None
+
+
+class _Once(torch.autograd.Function):
+    """The identity on a gradient whose own derivative by the inputs is not known."""
+
+    @staticmethod
+    def forward(ctx, gradient, *inputs):
+        return gradient.clone()
+
+    @staticmethod
+    def backward(ctx, *grads):
+        message = (
+            "otopt.nn: objective='bound' is differentiable once; use objective='value' for second "
+            "derivatives."
+        )
+        raise NotImplementedError(message)
 
 
 value, masses, bound = _Value.apply, _Masses.apply, _Bound.apply

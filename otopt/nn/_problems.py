@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import NamedTuple
 
+import numpy as np
 import torch
 
 from otopt._backend import is_tensor, numpy_views
@@ -144,7 +145,8 @@ class Batch:
                 try:
                     result.raise_if_failed()
                 except (InfeasibleError, NotConvergedError) as error:
-                    which = f"problem {index} of {len(self.problems)}: " if self.shape else ""
+                    place = [int(i) for i in np.unravel_index(index, tuple(self.shape) or (1,))]
+                    which = f"problem {place} of the batch: " if self.shape else ""
                     raise type(error)(f"{self.function}: {which}{error}") from None
             results.append(result)
         return tuple(results)

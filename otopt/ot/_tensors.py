@@ -17,11 +17,11 @@ def as_tensors(result: OTResult, home: TensorHome) -> OTResult:
     relaxed = replace(
         result.relaxed,
         plan=home.sparse(result.relaxed.plan),
-        excess_columns=home.index(result.relaxed.excess_columns),
+        excess_columns=home.integer(result.relaxed.excess_columns),
     )
     return replace(
         result,
-        rows=home.index(result.rows),
+        rows=home.integer(result.rows),
         mass=home.real(result.mass),
         value=home.real(result.value),
         potentials=Potentials(*(home.real(x) for x in result.potentials)),
