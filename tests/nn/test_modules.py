@@ -114,13 +114,14 @@ def test_without_limit_members_may_differ_in_width():
 
 def test_a_member_that_fails_is_named():
     a, b, C = problems(2)
-    a[1], b[1] = 1 / N, torch.tensor([0.5, 0.3, 0.05, 0.05, 0.05, 0.05])
+    a[1], b[1] = 1 / N, torch.tensor([0.5, 0.3, 0.05, 0.05, 0.05, 0.05], dtype=a.dtype)
     with pytest.raises(InfeasibleError, match=r"^SparseOTLoss: problem \[1\] of the batch: Proven"):
         SparseOTLoss(3)(a, b, C)
     with pytest.raises(InfeasibleError, match=r"^sparse_ot_plan: Proven infeasible"):
         sparse_ot_plan(a[1], b[1], C[1], 3)
+    points = torch.rand(2, 40, 2, generator=torch.Generator().manual_seed(0))
     with pytest.raises(NotConvergedError, match="Raise maxiter"):
-        SparseOTLoss(K, reg=1e-3, maxiter=1)(a[0], b[0], C[0])
+        SparseOTLoss(4, reg=1e-3, maxiter=1, metric="sqeuclidean")(*points)
     loss = SparseOTLoss(3, objective="bound", reduction="none")
     with pytest.warns(FeasibilityWarning, match="Proven infeasible"):
         values = loss(a, b, C)
