@@ -121,7 +121,7 @@ def test_a_member_that_fails_is_named():
         sparse_ot_plan(a[1], b[1], C[1], 3)
     points = torch.rand(2, 40, 2, generator=torch.Generator().manual_seed(0))
     with pytest.raises(NotConvergedError, match="Raise maxiter"):
-        SparseOTLoss(4, reg=1e-3, maxiter=1, metric="sqeuclidean")(*points)
+        SparseOTLoss(4, reg=20.0, maxiter=1, metric="sqeuclidean")(*points)
     loss = SparseOTLoss(3, objective="bound", reduction="none")
     with pytest.warns(FeasibilityWarning, match="Proven infeasible"):
         values = loss(a, b, C)
