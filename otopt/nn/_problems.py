@@ -94,8 +94,8 @@ class Batch:
                     f"got {cost[0].shape[-1]} and {cost[1].shape[-1]}."
                 )
                 raise ValueError(message)
-        a = torch.full((n,), 1.0 / max(n, 1), dtype=self.dtype) if a is None else a
-        b = torch.full((m,), 1.0 / max(m, 1), dtype=self.dtype) if b is None else b
+        a = cost[0].new_full((n,), 1.0 / max(n, 1)) if a is None else a
+        b = cost[0].new_full((m,), 1.0 / max(m, 1)) if b is None else b
         leading = [x.shape[:-1] for x in (a, b)] + [x.shape[:-2] for x in cost]
         try:
             self.shape = torch.broadcast_shapes(*leading)

@@ -228,6 +228,25 @@ def test_training_warns_of_nothing():
         sparse_ot_value(a, b, C, K).backward()
 
 
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_without_gradients_the_answer_is_the_same(mode):
+    inputs = problems()
+    free = sparse_ot_value(*(x.clone().requires_grad_() for x in inputs), K)
+    with mode():
+        value, plan = sparse_ot_value(*inputs, K), SparseOTMatching(K)(*inputs)
+    assert not value.requires_grad
+    assert not plan.mass.requires_grad
+    assert value.item() == free.item()
+
+
+def test_only_what_is_asked_for_gets_gradients():
+    a, b, C = problems()
+    for index in range(3):
+        inputs = [x.clone().requires_grad_(i == index) for i, x in enumerate((a, b, C))]
+        sparse_ot_value(*inputs, K).backward()
+        assert [x.grad is not None for x in inputs] == [i == index for i in range(3)]
+
+
 def test_without_torch_the_room_says_how_to_open_it():
     code = (
         "import sys; sys.modules['torch'] = None\n"

@@ -6,7 +6,7 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import block_array
 from scipy.sparse.csgraph import connected_components
@@ -60,6 +60,7 @@ def test_tensors_give_the_answer_of_arrays(problem):
 
 
 @given(any_cardinality())
+@settings(max_examples=25)  # the reference is slow
 def test_compiled_kernels_give_the_answer_of_the_reference(problem):
     """Where a heuristic decides (FEASIBLE), values may differ by the luck of ties."""
     a, b, C, k, reg = problem
