@@ -30,6 +30,7 @@ class Solution:
     potentials: torch.Tensor  # (n + m,)
     reg: float
     value: float
+    fitted: bool = False
 
     @classmethod
     def of_plan(cls, result):
@@ -58,7 +59,7 @@ class Solution:
         its potentials is the solver's.
         """
         graph = self.graph
-        # Relative to the potentials at hand nothing large cancels.
+        self._fit(cost.detach())
         reduced = cost - graph.spread(self.potentials)
         marginals = torch.cat([a, b])
         if self.reg > 0:
@@ -70,6 +71,13 @@ class Solution:
             mass = graph.spread(graph.solve(marginals)) + circulating
             potentials = self.potentials + graph.solve(graph.collect(reduced))
         return *centred(a, b, potentials), mass
+
+    def _fit(self, cost):
+        """Move the potentials towards the cost on the support: then nothing large cancels."""
+        if not self.fitted:
+            misfit = cost - self.graph.spread(self.potentials)
+            self.potentials = self.potentials + self.graph.solve(self.graph.collect(misfit))
+            self.fitted = True
 
     def refined(self, a, b, cost):
         """The same plan with masses exact on the support, where that keeps them positive."""

@@ -68,7 +68,7 @@ def test_second_derivatives(function, index):
 
 @pytest.mark.parametrize("block", range(5))
 def test_gradients_match_central_differences_of_sparse_ot(block):
-    """50 problems; along random balanced directions, to 1e-6 of the larger of value and slope."""
+    """50 problems, a quarter of them not certified; along random balanced directions."""
     for seed in solvable(10, start=1000 * (block + 1), high=12):
         (u, v, C), k, reg = draw(seed, high=12)
         rng = np.random.default_rng(seed)
@@ -89,7 +89,7 @@ def test_gradients_match_central_differences_of_sparse_ot(block):
             slope = sum(
                 float((x.grad.numpy() * dx).sum()) for x, dx in zip(tensors, direction, strict=True)
             )
-            assert slope == pytest.approx((up - down) / (2 * h), rel=1e-6, abs=1e-6), seed
+            assert slope == pytest.approx((up - down) / (2 * h), rel=1e-8, abs=1e-8), seed
 
 
 def test_both_masses_may_grow():
@@ -246,3 +246,13 @@ def test_masses_are_exact_on_the_support():
         support = dense > 0
         priced = (alpha[:, None] + beta - C) / reg
         torch.testing.assert_close(priced[support], dense[support], rtol=0, atol=1e-11)
+
+
+@pytest.mark.parametrize("reg", [1e-5, 1e-10])
+def test_small_regularisation_loses_no_digits(reg):
+    for seed in range(5):
+        (u, v, C), *_ = draw(seed, 30, 20)
+        a, b = u.softmax(0).detach(), v.softmax(0).detach()
+        dense = sparse_ot_plan(a, b, C.detach(), 5, reg=reg).to_dense()
+        torch.testing.assert_close(dense.sum(1), a, rtol=0, atol=1e-14)
+        torch.testing.assert_close(dense.sum(0), b, rtol=0, atol=1e-14)
