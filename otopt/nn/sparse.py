@@ -115,8 +115,9 @@ def sparse_ot_value(
 
     ``"bound"`` is the dual optimum: continuous, convex in (a, b), concave in C, finite for every k,
     and equal to the value where the status is `OPTIMAL`. It is cheaper, as no k-sparse plan is
-    searched for. Its derivatives are the potentials and the relaxed plan; they are accurate to
-    about `tol`, and exist once.
+    searched for. Its derivatives are the potentials and the relaxed plan, and exist once. A value
+    within `tol` fixes them to about the square root of `tol` only, as every optimum is flat: ask
+    for a smaller `tol` where they must be exact.
 
     Balanced masses determine alpha and beta up to a constant. It is chosen such that ``<a, alpha> =
     <b, beta>``, the derivative of V extended to unbalanced masses by scaling both to their
