@@ -6,7 +6,7 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.sparse import block_array
 from scipy.sparse.csgraph import connected_components
@@ -67,6 +67,7 @@ def test_compiled_kernels_give_the_answer_of_the_reference(problem):
     C = np.asarray(C, float)
     unit = (np.ptp(C) or np.abs(C).max() or 1.0) * a.sum()
     compiled = solve(*tensors(a, b, C), k, reg=reg)
+    assume(abs(compiled.dual_bound) > 1e-3 * unit)  # at value 0 a relative gap decides by rounding
     before = os.environ.get("OTOPT_KERNELS")
     os.environ["OTOPT_KERNELS"] = "reference"
     try:
@@ -80,11 +81,13 @@ def test_compiled_kernels_give_the_answer_of_the_reference(problem):
     if judge.status is otopt.Status.OPTIMAL:
         assert float(compiled.value) == pytest.approx(judge.value, rel=0, abs=1e-10 * unit)
         if judge.reg > 0 and is_connected(judge.plan):
-            # The bound is flat at its top: it holds 1e-15 where potentials hold 1e-8.
-            alpha, expected = compiled.potentials.source.numpy(), judge.potentials.source
-            np.testing.assert_allclose(
-                alpha - alpha.mean(), expected - expected.mean(), rtol=0, atol=1e-8 * unit / a.sum()
-            )
+            # The bound is flat at its top: it holds 1e-15 where potentials hold 1e-8, and it
+            # hardly feels the price of a row of little mass.
+            shares = [
+                a * (alpha - a @ alpha / a.sum())
+                for alpha in (compiled.potentials.source.numpy(), judge.potentials.source)
+            ]
+            np.testing.assert_allclose(*shares, rtol=0, atol=1e-8 * unit)
 
 
 def is_connected(plan):
