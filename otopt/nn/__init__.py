@@ -8,13 +8,8 @@ except ImportError:
     _message = "otopt.nn needs torch: pip install 'otopt[torch]'"
     raise _Missing(_message) from None
 
-from .sparse import (
-    SparseOTLoss,
-    SparseOTMatching,
-    SparsePlan,
-    sparse_ot_plan,
-    sparse_ot_value,
-)
+from .functional import SparsePlan, sparse_ot_plan, sparse_ot_value
+from .sparse import SparseOTLoss, SparseOTMatching
 
 __all__ = [
     "SparseOTLoss",
