@@ -1,5 +1,5 @@
 # The table of contents: every public name of otopt, loaded on first use (SPEC 1).
-from . import errors, testing
+from . import errors, nn, testing
 from ._backend import show_config
 from ._core.status import Status
 from .ot.result import OTResult
@@ -10,6 +10,7 @@ __all__ = [
     "SparseOTOptions",
     "Status",
     "errors",
+    "nn",
     "show_config",
     "sparse_ot",
     "testing",

@@ -7,6 +7,7 @@ import time
 import warnings
 
 from otopt._backend import kernels as select_kernels
+from otopt._backend import numpy_views
 from otopt._core.options import SparseOTOptions, resolve_options
 from otopt._core.problems import SparseOT
 from otopt._core.progress import StatusLine
@@ -17,6 +18,7 @@ from otopt.errors import ConvergenceWarning, FeasibilityWarning
 
 from ._assembly import assemble
 from ._relaxation import Monitor, relax
+from ._tensors import as_numpy, as_tensors
 from .result import OTResult
 
 __all__ = ["SparseOTOptions", "sparse_ot"]
@@ -62,7 +64,9 @@ def sparse_ot(
     C : array_like, shape (n, m)
         Cost of moving one unit of mass from i to j; any finite reals. float32 is kept as it is,
         everything else becomes float64. Masses and potentials are always float64, because float32
-        cannot hold the marginals to 1e-9.
+        cannot hold the marginals to 1e-9. `a`, `b` and `C` may be torch tensors, all of one
+        dtype and on the CPU; half precision is computed in float32. Arrays of the result are of
+        the same library; torch's have the dtype of the problem.
     k : int or None
         Nonzeros allowed in a column. None or k >= n: no constraint (quadratic transport). A plan
         exists for weights in general position only if ``k * m >= n + m - 1``, for uniform ones
@@ -97,7 +101,9 @@ def sparse_ot(
     Raises
     ------
     ValueError, TypeError
-        For arguments that break the rules above, before any work.
+        For arguments that break the rules above, before any work. Tensors that require grad are
+        refused while torch records gradients, because this function has none to give: a gradient
+        that goes missing in a sum of losses is hard to notice. `otopt.nn` is differentiable.
 
     Warns
     -----
@@ -153,6 +159,7 @@ def sparse_ot(
     if callback is not None and not callable(callback):
         message = f"sparse_ot: `callback` must be callable; got {type(callback).__name__}."
         raise TypeError(message)
+    home, (a, b, C) = numpy_views("sparse_ot", a=a, b=b, C=C)
     problem = SparseOT.from_arrays(a, b, C, k, reg)
     warm = _check_warm_start(warm_start, problem)
 
@@ -178,7 +185,7 @@ def sparse_ot(
             monitor.consider(relaxation.oracle, rounded.alpha)
     result = assemble(problem, monitor, relaxation, rounded, outcome, k, tol, started)
     _warn(result)
-    return result
+    return result if home is None else as_tensors(result, home)
 
 
 def _thread_count(workers):
@@ -193,13 +200,14 @@ def _check_warm_start(warm_start, problem):
     if not isinstance(warm_start, OTResult):
         message = f"sparse_ot: `warm_start` must be an OTResult; got {type(warm_start).__name__}."
         raise TypeError(message)
-    shape = warm_start.relaxed.plan.shape
+    shape = tuple(warm_start.relaxed.plan.shape)
     if shape != problem.cost.shape:
         message = (
             f"sparse_ot: `warm_start` must have the shape of `C`; got {shape} for "
             f"{problem.cost.shape}; solve cold instead."
         )
         raise ValueError(message)
+    warm_start = as_numpy(warm_start)
     plan = warm_start.relaxed.plan[problem.rows][:, problem.columns].tocsc()
     return warm_start.potentials.source[problem.rows], plan
 

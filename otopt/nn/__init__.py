@@ -1,0 +1,20 @@
+"""Transport as a part of torch models: losses, layers and the functions behind them."""
+
+from otopt.errors import MissingDependencyError as _Missing
+
+try:
+    import torch as _torch  # noqa: F401
+except ImportError:
+    _message = "otopt.nn needs torch: pip install 'otopt[torch]'"
+    raise _Missing(_message) from None
+
+from .functional import SparsePlan, sparse_ot_plan, sparse_ot_value
+from .sparse import SparseOTLoss, SparseOTMatching
+
+__all__ = [
+    "SparseOTLoss",
+    "SparseOTMatching",
+    "SparsePlan",
+    "sparse_ot_plan",
+    "sparse_ot_value",
+]
