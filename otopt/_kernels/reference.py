@@ -139,6 +139,7 @@ def prox_columns(alpha, rise, Ct, b, k, reg, mu, lists, columns, workers=1):
                 continue
             _list_every_row(j, Ct, lists)
         used = slice(lists.count[j])
+        columns.mass[j] = columns.kind[j] = 0
         x = alpha[lists.rows[j, used]] - lists.cost[j, used] + mu * lists.centre[j, used]
         (
             columns.mass[j, used], columns.kind[j, used],

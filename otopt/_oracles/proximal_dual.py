@@ -108,8 +108,6 @@ class ProximalDual:
     def recentre(self):
         """Make the current plan the proximal centre S."""
         self.lists.centre[:] = self.columns.mass
-        unused = np.arange(self.lists.rows.shape[1]) >= self.lists.count[:, None]
-        np.copyto(self.lists.centre, 0.0, where=unused)
 
     def release_lists(self):
         """Give back the memory of the lists; `evaluate` must not be called any more."""
