@@ -15,15 +15,19 @@ import numpy as np
 __all__ = ["TensorHome", "is_tensor", "kernels", "numpy_views", "plan_matrix", "show_config"]
 
 
-def kernels():
-    """Return the module of kernels in use; ``OTOPT_KERNELS=reference`` forces the slow path."""
+def kernels(*, points=False):
+    """Return the module of kernels in use; ``OTOPT_KERNELS=reference`` forces the slow path.
+
+    With `points` those that take a `PointCost` for the cost.
+    """
     name = os.environ.get("OTOPT_KERNELS", "numba")
     modules = {"numba": "numba_cpu", "reference": "reference"}
+    for_points = {"numba": "numba_points", "reference": "reference_points"}
     if name not in modules:
         known = ", ".join(modules)
         message = f"OTOPT_KERNELS must be one of {known}; got {name!r}; unset it for the default."
         raise ValueError(message)
-    return importlib.import_module(f"otopt._kernels.{modules[name]}")
+    return importlib.import_module(f"otopt._kernels.{(for_points if points else modules)[name]}")
 
 
 # -- tensors at the edges: in as NumPy views, out where they came from --------------------------

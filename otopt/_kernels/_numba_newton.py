@@ -56,7 +56,7 @@ def curvature_coefficients(heads, ties, k, reg, mu):
 
 
 @njit(cache=True)
-def _hessian_product(start, rows, kind, coefficients, A, M, shift, x, y):
+def hessian_product(start, rows, kind, coefficients, A, M, shift, x, y):
     y[:] = shift * x
     for j in range(start.shape[0] - 1):
         heads = 0.0
@@ -74,9 +74,7 @@ def _hessian_product(start, rows, kind, coefficients, A, M, shift, x, y):
 
 
 @njit(cache=True)
-def conjugate_gradient(start, rows, kind, coefficients, A, M, shift, g, rtol, maxiter):
-    """Solve (H + shift) d = g by Jacobi-preconditioned conjugate gradients; d and iterations."""
-    n = g.shape[0]
+def hessian_diagonal(start, rows, kind, coefficients, A, M, shift, n):
     diagonal = np.full(n, shift)
     for j in range(start.shape[0] - 1):
         for q in range(start[j], start[j + 1]):
@@ -84,6 +82,14 @@ def conjugate_gradient(start, rows, kind, coefficients, A, M, shift, g, rtol, ma
                 diagonal[rows[q]] += A - coefficients[j, 0]
             else:
                 diagonal[rows[q]] += M - coefficients[j, 2]
+    return diagonal
+
+
+@njit(cache=True)
+def conjugate_gradient(start, rows, kind, coefficients, A, M, shift, g, rtol, maxiter):
+    """Solve (H + shift) d = g by Jacobi-preconditioned conjugate gradients; d and iterations."""
+    n = g.shape[0]
+    diagonal = hessian_diagonal(start, rows, kind, coefficients, A, M, shift, n)
     d = np.zeros(n)
     r = g.copy()
     z = r / diagonal
@@ -93,7 +99,7 @@ def conjugate_gradient(start, rows, kind, coefficients, A, M, shift, g, rtol, ma
     target = rtol * rtol * rz
     iteration = 0
     while iteration < maxiter and rz > target:
-        _hessian_product(start, rows, kind, coefficients, A, M, shift, p, Hp)
+        hessian_product(start, rows, kind, coefficients, A, M, shift, p, Hp)
         curvature = np.dot(p, Hp)
         if curvature <= 0.0:
             break
@@ -189,6 +195,52 @@ def assemble_sparse(start, rows, kind, coefficients, A, M, shift, n):
                     z += 1
                 values[where[other]] += _block_entry(kind[q], kind[r], coefficients[j])
     return indptr, indices, values
+
+
+@njit(cache=True)
+def _group_column(lo, hi, rows, kind, group, label, heads, ties):
+    """The groups that a column touches, and its heads and ties in each; how many groups."""
+    found = 0
+    for q in range(lo, hi):
+        r = 0
+        while r < found and label[r] != group[rows[q]]:
+            r += 1
+        if r == found:
+            label[r], heads[r], ties[r] = group[rows[q]], 0.0, 0.0
+            found += 1
+        if kind[q] == HEAD:
+            heads[r] += 1.0
+        else:
+            ties[r] += 1.0
+    return found
+
+
+@njit(cache=True)
+def assemble_grouped(start, rows, kind, coefficients, A, M, shift, group):
+    """Triplets of P' (H + shift) P, P the indicator of groups of rows; duplicates add up."""
+    width = max(1, np.diff(start).max())
+    label = np.empty(width, np.int64)
+    heads = np.empty(width)
+    ties = np.empty(width)
+    total = group.shape[0]
+    for j in range(start.shape[0] - 1):
+        total += _group_column(start[j], start[j + 1], rows, kind, group, label, heads, ties) ** 2
+    I, J, V = np.empty(total, np.int32), np.empty(total, np.int32), np.empty(total)
+    for i in range(group.shape[0]):
+        I[i], J[i], V[i] = group[i], group[i], shift
+    z = group.shape[0]
+    for j in range(start.shape[0] - 1):
+        found = _group_column(start[j], start[j + 1], rows, kind, group, label, heads, ties)
+        hh, he, ee = coefficients[j]
+        for q in range(found):
+            for r in range(found):
+                I[z], J[z] = label[q], label[r]
+                V[z] = -hh * heads[q] * heads[r] - ee * ties[q] * ties[r]
+                V[z] -= he * (heads[q] * ties[r] + ties[q] * heads[r])
+                if q == r:
+                    V[z] += A * heads[q] + M * ties[q]
+                z += 1
+    return I, J, V
 
 
 @njit(cache=True)

@@ -13,10 +13,13 @@ from ._numba_forest import (
 )
 from ._numba_newton import (
     assemble_dense,
+    assemble_grouped,
     assemble_sparse,
     conjugate_gradient,
     connected_rows,
     curvature_coefficients,
+    hessian_diagonal,
+    hessian_product,
     list_entry_level,
     pack_support,
     row_entry_level,
@@ -26,14 +29,21 @@ from ._numba_schur import column_system, row_step
 
 __all__ = [
     "assemble_dense",
+    "assemble_grouped",
     "assemble_sparse",
+    "c_transform",
     "cancel_cycles",
     "cheapest_in_columns",
     "cheapest_in_rows",
     "column_system",
     "conjugate_gradient",
     "connected_rows",
+    "cost_range",
     "curvature_coefficients",
+    "entries",
+    "entry_slack",
+    "hessian_diagonal",
+    "hessian_product",
     "list_entry_level",
     "pack_support",
     "pivot_to_capacity",
@@ -42,6 +52,7 @@ __all__ = [
     "row_step",
     "settle_on_forest",
     "simplex_potentials",
+    "take_columns",
     "top_k_conjugate",
 ]
 
@@ -103,6 +114,32 @@ def simplex_potentials(x, M, mass, reg):
         count = top_k(x, M[r], n, mass[r] * reg, v, idx)
         potential[r] = -simplex_threshold(v, count, mass[r] * reg)
     return potential
+
+
+@njit(cache=True)
+def c_transform(x, M):
+    transform = np.empty(M.shape[0])
+    for r in range(M.shape[0]):
+        transform[r] = -column_max(x, M[r])
+    return transform
+
+
+def cost_range(Ct):
+    return float(Ct.min()), float(Ct.max())
+
+
+def entries(Ct, columns, rows):
+    return Ct[columns, rows]
+
+
+def entry_slack(Ct, alpha, threshold, label, column_label):
+    slack = np.full(len(alpha), np.inf)
+    np.minimum.at(slack, label, row_entry_level(Ct, threshold, label, column_label) - alpha)
+    return slack
+
+
+def take_columns(Ct, sample):
+    return np.ascontiguousarray(Ct[sample])
 
 
 @njit(cache=True)

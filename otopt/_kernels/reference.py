@@ -11,14 +11,21 @@ from ._reference_graph import (
 
 __all__ = [
     "assemble_dense",
+    "assemble_grouped",
     "assemble_sparse",
+    "c_transform",
     "cancel_cycles",
     "cheapest_in_columns",
     "cheapest_in_rows",
     "column_system",
     "conjugate_gradient",
     "connected_rows",
+    "cost_range",
     "curvature_coefficients",
+    "entries",
+    "entry_slack",
+    "hessian_diagonal",
+    "hessian_product",
     "list_entry_level",
     "pack_support",
     "pivot_to_capacity",
@@ -27,6 +34,7 @@ __all__ = [
     "row_step",
     "settle_on_forest",
     "simplex_potentials",
+    "take_columns",
     "top_k_conjugate",
 ]
 
@@ -175,6 +183,28 @@ def simplex_potentials(x, M, mass, reg):
     return -(np.array(theta) + top)
 
 
+def c_transform(x, M):
+    return (M - x).min(axis=1)
+
+
+def cost_range(Ct):
+    return float(Ct.min()), float(Ct.max())
+
+
+def entries(Ct, columns, rows):
+    return Ct[columns, rows]
+
+
+def entry_slack(Ct, alpha, threshold, label, column_label):
+    slack = np.full(len(alpha), np.inf)
+    np.minimum.at(slack, label, row_entry_level(Ct, threshold, label, column_label) - alpha)
+    return slack
+
+
+def take_columns(Ct, sample):
+    return np.ascontiguousarray(Ct[sample])
+
+
 def cheapest_in_columns(alpha, Ct, count):
     return np.argsort(Ct - alpha, axis=1, kind="stable")[:, :count].astype(np.int32)
 
@@ -232,6 +262,21 @@ def assemble_sparse(start, rows, kind, coefficients, A, M, shift, n):
     i, j = np.nonzero(H)
     indptr = np.searchsorted(i, np.arange(n + 1))
     return indptr.astype(np.int32), j.astype(np.int32), H[i, j]
+
+
+def assemble_grouped(start, rows, kind, coefficients, A, M, shift, group):
+    H = assemble_dense(start, rows, kind, coefficients, A, M, shift, len(group))
+    P = np.eye(group.max() + 1)[group]
+    i, j = np.nonzero(P.T @ H @ P)
+    return i.astype(np.int32), j.astype(np.int32), (P.T @ H @ P)[i, j]
+
+
+def hessian_diagonal(start, rows, kind, coefficients, A, M, shift, n):
+    return np.diag(assemble_dense(start, rows, kind, coefficients, A, M, shift, n)).copy()
+
+
+def hessian_product(start, rows, kind, coefficients, A, M, shift, x, y):
+    y[:] = assemble_dense(start, rows, kind, coefficients, A, M, shift, len(x)) @ x
 
 
 def conjugate_gradient(start, rows, kind, coefficients, A, M, shift, g, rtol, maxiter):

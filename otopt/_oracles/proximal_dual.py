@@ -17,11 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from otopt._kernels.layout import CandidateLists, ColumnSolutions
-from otopt._solvers.linear import solve_dense, solve_sparse
+from otopt._solvers.linear import solve_dense, solve_sparse, solve_two_level
 
 __all__ = ["Certificate", "ProximalDual"]
 
 SMALL = 128  # rows up to which lists hold every row from the start
+GROUPED_ROWS = 2000  # from here on groups of rows pay as a preconditioner
 DENSE_ROWS = 150  # up to here a dense Cholesky factorisation beats any sparse one
 DENSE_UNKNOWNS = 800  # the same where rows are eliminated: many rows, few columns
 
@@ -57,10 +58,12 @@ class ProximalDual:
         To start from, with a proximal centre.
     workers : int
         Threads.
+    groups : ndarray of int, shape (n,), optional
+        Labels of rows that stand close together, for preconditioning.
     """
 
-    def __init__(self, kernels, a, b, Ct, k, reg, *, mu, lists=None, workers=1):
-        self.kernels, self.workers = kernels, workers
+    def __init__(self, kernels, a, b, Ct, k, reg, *, mu, lists=None, workers=1, groups=None):
+        self.kernels, self.workers, self.groups = kernels, workers, groups
         self.a, self.b = a, b
         self.n, self.m = len(a), len(b)
         self.is_sparse = Ct is None
@@ -147,6 +150,8 @@ class ProximalDual:
         d = self._newton_solve(centred, min(rtol, 0.1 * np.abs(gradient).sum() / self.a.sum()))
         mean = np.bincount(label, d, minlength=self.n) / np.maximum(size, 1)
         d += (self._component_shift(alpha, gradient, label, size, imbalance) - mean)[label]
+        # A shift of all potentials changes nothing; that of the largest component costs rescans.
+        d -= d[label == size.argmax()].mean()
         if not gradient @ d > 0.0:
             return gradient * (self.reg + self.mu)
         return d
@@ -168,6 +173,8 @@ class ProximalDual:
                 d = self._solve_by_columns(A, M, shift, g)
             elif self.n <= DENSE_ROWS:
                 d = solve_dense(self.kernels.assemble_dense(*args, self.n), g)
+            elif self.groups is not None and self.n >= GROUPED_ROWS:
+                d = self._solve_by_groups(args, g, rtol)
             elif fill > 24 * self.n:
                 d, iterations = self.kernels.conjugate_gradient(*args, g, rtol, 300)
                 if iterations >= 300:
@@ -186,6 +193,16 @@ class ProximalDual:
         u = solve_dense(S, r)
         return None if u is None else self.kernels.row_step(*support, A, M, diagonal, g, u)
 
+    def _solve_by_groups(self, laplacian, g, rtol):
+        def product(x):
+            y = np.empty(len(x))
+            self.kernels.hessian_product(*laplacian, x, y)
+            return y
+
+        diagonal = self.kernels.hessian_diagonal(*laplacian, self.n)
+        coarse = self.kernels.assemble_grouped(*laplacian, self.groups)
+        return solve_two_level(product, diagonal, coarse, self.groups, g, rtol, 500)
+
     def _component_shift(self, alpha, gradient, label, size, imbalance):
         roots = np.flatnonzero(size)
         shift = np.zeros(self.n)
@@ -200,10 +217,10 @@ class ProximalDual:
             threshold = self.columns.threshold
             if self.is_sparse:
                 level = self.kernels.list_entry_level(self.lists, threshold, label, column_label)
+                slack = np.full(self.n, np.inf)
+                np.minimum.at(slack, label, level - alpha)
             else:
-                level = self.kernels.row_entry_level(self.Ct, threshold, label, column_label)
-            slack = np.full(self.n, np.inf)
-            np.minimum.at(slack, label, level - alpha)
+                slack = self.kernels.entry_slack(self.Ct, alpha, threshold, label, column_label)
             slack = slack[roots]
             rising = (imbalance[roots] > 0) & np.isfinite(slack)
             shift[roots[rising]] = np.maximum(slack[rising], 0) + np.minimum(newton[rising], reach)

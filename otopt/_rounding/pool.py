@@ -49,7 +49,9 @@ class Pool:
         masses = np.zeros(len(keys))
         masses[np.searchsorted(keys, support)] = mass
         column, row = np.divmod(keys, n)
-        return cls._padded(column, row, oracle.Ct[column, row].astype(float), masses, m)
+        return cls._padded(
+            column, row, oracle.kernels.entries(oracle.Ct, column, row).astype(float), masses, m
+        )
 
     @classmethod
     def _padded(cls, column, row, cost, mass, m):
@@ -121,5 +123,5 @@ def _feeders(oracle, alpha, j, count):
     rows = np.flatnonzero(oracle.a * oracle.k >= oracle.b[j])
     if len(rows) <= count:
         return rows
-    price = oracle.Ct[j, rows] - alpha[rows]
+    price = oracle.kernels.entries(oracle.Ct, j, rows) - alpha[rows]
     return rows[np.argpartition(price, count)[:count]]
