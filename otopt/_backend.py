@@ -15,10 +15,19 @@ import numpy as np
 __all__ = ["TensorHome", "is_tensor", "kernels", "numpy_views", "plan_matrix", "show_config"]
 
 
-def kernels():
-    """Return the module of kernels in use; ``OTOPT_KERNELS=reference`` forces the slow path."""
+MODULES = {
+    "columns": {"numba": "numba_cpu", "reference": "reference"},
+    "network": {"numba": "numba_network", "reference": "reference_network"},
+}
+
+
+def kernels(family="columns"):
+    """Return the module of kernels in use; ``OTOPT_KERNELS=reference`` forces the slow path.
+
+    `family` is "columns" for the kernels of `sparse_ot`, "network" for those of `emd`.
+    """
     name = os.environ.get("OTOPT_KERNELS", "numba")
-    modules = {"numba": "numba_cpu", "reference": "reference"}
+    modules = MODULES[family]
     if name not in modules:
         known = ", ".join(modules)
         message = f"OTOPT_KERNELS must be one of {known}; got {name!r}; unset it for the default."

@@ -12,7 +12,7 @@ from otopt._rounding.rounding import FEASIBLE
 
 from .result import OTResult, Potentials, RelaxedPlan
 
-__all__ = ["assemble"]
+__all__ = ["assemble", "full_potentials"]
 
 
 def assemble(problem, monitor, relaxation, rounded, outcome, k, tol, started):
@@ -56,7 +56,7 @@ def assemble(problem, monitor, relaxation, rounded, outcome, k, tol, started):
         dual_bound=monitor.best.bound,
         gap=gap,
         marginal_error=error,
-        potentials=_full_potentials(problem, monitor),
+        potentials=full_potentials(problem, monitor.best.alpha, monitor.best.beta),
         relaxed=relaxed,
         status=status,
         message=message,
@@ -88,16 +88,14 @@ def _measure(problem, rows, mass):
     return linear, value, float(error)
 
 
-def _full_potentials(problem, monitor):
+def full_potentials(problem, source, target):
     """Potentials of all rows and columns; those without mass are priced out."""
     n, m = problem.cost.shape
     alpha, beta = np.empty(n), np.empty(m)
-    alpha[problem.rows], beta[problem.columns] = monitor.best.alpha, monitor.best.beta
+    alpha[problem.rows], beta[problem.columns] = source, target
     empty_rows = np.setdiff1d(np.arange(n), problem.rows)
     if len(empty_rows):
-        alpha[empty_rows] = (
-            problem.cost[np.ix_(empty_rows, problem.columns)] - monitor.best.beta
-        ).min(axis=1)
+        alpha[empty_rows] = (problem.cost[np.ix_(empty_rows, problem.columns)] - target).min(axis=1)
     empty_columns = np.setdiff1d(np.arange(m), problem.columns)
     if len(empty_columns):
         beta[empty_columns] = (problem.cost[:, empty_columns] - alpha[:, None]).min(axis=0)

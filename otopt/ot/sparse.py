@@ -200,7 +200,7 @@ def _check_warm_start(warm_start, problem):
     if not isinstance(warm_start, OTResult):
         message = f"sparse_ot: `warm_start` must be an OTResult; got {type(warm_start).__name__}."
         raise TypeError(message)
-    shape = tuple(warm_start.relaxed.plan.shape)
+    shape = tuple((warm_start.relaxed or warm_start).plan.shape)
     if shape != problem.cost.shape:
         message = (
             f"sparse_ot: `warm_start` must have the shape of `C`; got {shape} for "
@@ -208,7 +208,7 @@ def _check_warm_start(warm_start, problem):
         )
         raise ValueError(message)
     warm_start = as_numpy(warm_start)
-    plan = warm_start.relaxed.plan[problem.rows][:, problem.columns].tocsc()
+    plan = (warm_start.relaxed or warm_start).plan[problem.rows][:, problem.columns].tocsc()
     return warm_start.potentials.source[problem.rows], plan
 
 
