@@ -103,7 +103,7 @@ class LinearOT:
     quantum: float  # mass of one unit of them
     C: NDArray  # (n, m) float32 or float64, contiguous one way or the other, writeable
     mass: float
-    unit: float  # a positive cost that the others are measured by: the range where there is one
+    unit: float  # a positive cost that the others are measured by: about the range of C
     rows: NDArray
     columns: NDArray
     cost: NDArray  # as given, all rows and columns

@@ -72,7 +72,8 @@ def _range(array):
 def as_cost(function, name, x, find_range=_range):
     """Return a finite matrix, float32 if given so and float64 otherwise, and its range.
 
-    `find_range` returns its least and its largest entry; one of them is not finite where any is.
+    `find_range` returns its least and its largest entry (or of a part of it), and something that is
+    not finite where any entry is.
     """
     array = _as_array(function, name, x)
     if array.ndim != 2 or 0 in array.shape:

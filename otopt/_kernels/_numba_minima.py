@@ -9,12 +9,14 @@ import numpy as np
 from numba import njit
 
 FOLDS = 16
+LANES = 8
 
 
 @njit(cache=True, nogil=True)
 def group_count(m):
-    """Number of groups that a row of m entries is folded onto."""
-    return (m + FOLDS - 1) // FOLDS
+    """Number of groups that a row of m entries is folded onto: whole vectors where it is long."""
+    size = (m + FOLDS - 1) // FOLDS
+    return size if size < LANES else (size + LANES - 1) // LANES * LANES
 
 
 @njit(cache=True, nogil=True)
@@ -55,28 +57,26 @@ def row_least(c, v, low, scratch):
 
 
 @njit(cache=True, nogil=True)
-def _range(C):
+def _count_unfinite(C):
     n, m = C.shape
-    low = C[0].copy()
-    high = C[0].copy()
-    unknown = 0
+    total = 0
     for i in range(n):
         c = C[i]
         for j in range(m):
-            x = c[j]
-            unknown += x != x
-            low[j] = x if x < low[j] else low[j]
-            high[j] = x if x > high[j] else high[j]
-    return (np.nan, np.nan) if unknown else (np.min(low), np.max(high))
+            total += not (abs(c[j]) < np.inf)
+    return total
 
 
 def cost_range(C):
-    """The least and the largest entry; NaN where any entry is."""
+    """The least and the largest of every so many rows; NaN where any entry of C is not finite."""
     if C.flags.c_contiguous and C.flags.writeable:
-        return _range(C)
-    if C.flags.f_contiguous and C.flags.writeable:
-        return _range(C.T)
-    return C.min(), C.max()
+        bad = _count_unfinite(C)
+    elif C.flags.f_contiguous and C.flags.writeable:
+        bad = _count_unfinite(C.T)
+    else:  # which numba would compile anew for
+        bad = C.size - np.count_nonzero(np.isfinite(C))
+    sample = C[:: max(1, len(C) // 64)]
+    return (np.nan, np.nan) if bad else (sample.min(), sample.max())
 
 
 @njit(cache=True, nogil=True)

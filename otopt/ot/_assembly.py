@@ -91,6 +91,8 @@ def _measure(problem, rows, mass):
 def full_potentials(problem, source, target):
     """Potentials of all rows and columns; those without mass are priced out."""
     n, m = problem.cost.shape
+    if len(source) == n and len(target) == m:
+        return Potentials(source.copy(), target.copy())
     alpha, beta = np.empty(n), np.empty(m)
     alpha[problem.rows], beta[problem.columns] = source, target
     empty_rows = np.setdiff1d(np.arange(n), problem.rows)
