@@ -1,0 +1,112 @@
+"""``python -m benchmarks.exact [--quick] [--check]``: our exact solver and its peers, paired.
+
+One thread, process CPU time. The full grid takes about ten minutes, the quick one half a minute.
+Results are written after every measurement: an interrupted run keeps what it has.
+"""
+
+import argparse
+import json
+import os
+from functools import partial
+from pathlib import Path
+
+from benchmarks._environment import describe, pin_threads
+
+pin_threads()
+
+import numpy as np  # noqa: E402
+from rich.console import Console  # noqa: E402
+from rich.progress import track  # noqa: E402
+from rich.table import Table  # noqa: E402
+
+from . import bars, measure, plots  # noqa: E402
+from .problems import assignments, grid  # noqa: E402
+
+RESULTS = Path(__file__).parent.parent / "results"
+
+
+def repeats_for(cell):
+    """Five where a solve by POT takes less than a second, three or one where it takes longer."""
+    return 5 if cell.n * cell.m <= 4e6 else 3 if cell.n <= 4100 else 1
+
+
+def write(run, path):
+    """Replace the file in one step."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial_file = path.with_suffix(".tmp")
+    partial_file.write_text(json.dumps(run, indent=1, allow_nan=False) + "\n")
+    partial_file.replace(path)
+
+
+def plan_of_run(quick):
+    """All measurements, in order, as (list of the JSON they go to, function)."""
+    return [
+        ("first_call", measure.first_call_record),
+        *(("cells", partial(measure.cell_record, c, repeats_for(c))) for c in grid(quick)),
+        *(("assignments", partial(measure.assignment_record, c, 3)) for c in assignments(quick)),
+    ]
+
+
+def show(run, console):
+    """Tables of the cells and of the promises."""
+    table = Table(title="Exact transport (median CPU seconds, one thread)")
+    for name in ("problem", "otopt", "warm", "POT", "POT / otopt", "gap", "method"):
+        table.add_column(name, justify="left" if name in ("problem", "method") else "right")
+    for c in run["cells"]:
+        median = {name: f"{np.median(s):.4f}" for name, s in c["seconds"].items()}
+        table.add_row(
+            bars.label(c), median["ours"], median["warm"], median["pot"], f"{c['ratio']:.1f}",
+            f"{max(c['gap'], 0):.0e}", c["method"],
+        )  # fmt: skip
+    console.print(table)
+    table = Table(title="Assignment (median CPU seconds, one thread)")
+    for name in ("problem", "otopt", "scipy", "lap", "scipy / otopt", "method"):
+        table.add_column(name, justify="left" if name in ("problem", "method") else "right")
+    for r in run["assignments"]:
+        median = {name: f"{np.median(s):.4f}" for name, s in r["seconds"].items()}
+        table.add_row(
+            f"{r['family']} {r['n']}", median["ours"], median["scipy"], median.get("lap", ""),
+            f"{r['ratio']:.1f}", r["method"],
+        )  # fmt: skip
+    console.print(table)
+    table = Table(title="Promises")
+    for name in ("promise", "figure", "kept"):
+        table.add_column(name)
+    for name, figure, kept in bars.summary(run):
+        table.add_row(name, f"{figure:.3g}", "" if kept is None else "yes" if kept else "NO")
+    console.print(table)
+
+
+def main(argv=None):
+    """Run, print, write; exit status 1 with --check where a promise is broken."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.exact", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="n = 500 only")
+    parser.add_argument("--check", action="store_true", help="fail where a promise is broken")
+    parser.add_argument("--out", type=Path, help="JSON to write; a PNG is written beside it")
+    args = parser.parse_args(argv)
+    path = args.out or RESULTS / ("exact_quick.json" if args.quick else "exact.json")
+    console = Console(width=None if os.isatty(1) else 140)
+
+    run = {"environment": describe(), "cells": [], "assignments": [], "first_call": []}
+    jobs = plan_of_run(args.quick)
+    try:
+        measure.warm_up()
+        for kind, measurement in track(
+            jobs, "measuring", console=console, disable=not console.is_terminal
+        ):
+            run[kind].append(measurement())
+            write(run, path)
+    except KeyboardInterrupt:
+        console.print("stopped; what was measured is kept")
+    write(run, path)
+    show(run, console)
+    plots.draw(run, path.with_suffix(".png"))
+    broken = [name for name, _, kept in bars.summary(run) if kept is not None and not kept]
+    if args.check and broken:
+        console.print("broken:", *broken, sep="\n  ")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
