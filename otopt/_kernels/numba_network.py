@@ -17,7 +17,6 @@ __all__ = [
     "cluster",
     "cluster_costs",
     "cold",
-    "cold",
     "column_potentials",
     "cost_range",
     "forest_flow",

@@ -89,15 +89,18 @@ def assignment(
         "assignment", maxiter=maxiter, time_limit=time_limit, method=method, callback=callback,
         options=options,
     )  # fmt: skip
-    shape = np.shape(C)
-    if len(shape) == 2 and shape[0] != shape[1]:
+    try:
+        shape = np.shape(C)
+    except ValueError:  # ragged
+        shape = ()
+    if len(shape) != 2 or 0 in shape:
+        as_cost("assignment", "C", C)  # which refuses it
+    if shape[0] != shape[1]:
         message = (
             f"assignment: `C` must be square; got shape {shape}; for more columns than rows add "
             "rows of zeros."
         )
         raise ValueError(message)
-    if len(shape) != 2 or 0 in shape:
-        as_cost("assignment", "C", C)  # which refuses it
     ones = np.ones(shape[0])
     result = solve(ones, ones, C, warm_start, settings, kind=AssignmentResult)
     if result.status is Status.ITERATION_LIMIT:
