@@ -13,7 +13,9 @@ def _slowest(name, cells, bar):
     if not cells:
         return []
     worst = min(cells, key=lambda c: c["ratio"])
-    return [(f"{name}: POT / otopt, least at {label(worst)}", worst["ratio"], worst["ratio"] >= bar)]
+    return [
+        (f"{name}: POT / otopt, least at {label(worst)}", worst["ratio"], worst["ratio"] >= bar)
+    ]
 
 
 def summary(run):

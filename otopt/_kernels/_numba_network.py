@@ -210,9 +210,7 @@ def simplex(C, columns, cost, tree, batch, tol, most_pivots, most_work, tally):
         while scanned < n and refilled < batch:
             least[dense_row] = row_least(C[dense_row], v, low, scratch)
             if least[dense_row] < _row_price(tree, dense_row, price, stamp, epoch) - tol:
-                list_row(
-                    C[dense_row], v, low, key, columns[dense_row], cost[dense_row]
-                )
+                list_row(C[dense_row], v, low, key, columns[dense_row], cost[dense_row])
                 refilled += 1
             scanned += 1
             tally[1] += 1

@@ -1,14 +1,17 @@
 """The spanning tree of the network simplex: built from a forest of arcs, priced, pivoted.
 
-Nodes are rows 0..n-1, columns n..n+m-1 and a root n+m that ties the components together by arcs from
-their first row that never carry anything. A node knows its parent, the size of the subtree below
-it (which finds the meeting of two paths without marks), and of the arc to its parent the flow and
-the change of potential along it.
+Nodes are rows 0..n-1, columns n..n+m-1 and a root n+m, which ties the components together by arcs
+from their first rows that never carry anything. A node knows its parent, the size of the subtree
+below it (which finds the meeting of two paths without marks), and of the arc to its parent the flow
+and the change of potential along it.
 
 The tree is strongly feasible (Cunningham 1976): from every node a positive amount can be sent to
 the root, so arcs without flow point upwards. With the rule for the leaving arc below that stays
 true, and no sequence of degenerate pivots can cycle. Flows are integers: what is zero is zero.
 """
+
+# Fields of records:
+# pyright: reportAttributeAccessIssue=false
 
 import numpy as np
 from numba import njit

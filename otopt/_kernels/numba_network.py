@@ -32,4 +32,4 @@ __all__ = [
 
 def cold():
     """Whether this process has yet to load or compile the kernels."""
-    return not simplex.signatures
+    return not simplex.signatures  # pyright: ignore[reportFunctionMemberAccess]

@@ -1,6 +1,7 @@
 """Kernels of exact transport in NumPy: slow, and the plain reading of the specification."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -73,7 +74,7 @@ def cluster(features, size):
 
 def cluster_costs(C, row_order, row_start, column_order, column_start):
     def means(A, order, start):
-        return np.stack([A[order[s:e]].mean(axis=0) for s, e in zip(start, start[1:], strict=False)])
+        return np.stack([A[order[s:e]].mean(axis=0) for s, e in pairwise(start)])
 
     by_row = means(np.asarray(C, float), row_order, row_start)
     return by_row, np.ascontiguousarray(means(by_row.T, column_order, column_start).T)
@@ -183,17 +184,18 @@ def tree_arcs(tree, n):
 def simplex(C, columns, cost, tree, batch, tol, most_pivots, most_work, tally):
     """Let the arc of the most negative reduced cost enter until there is none."""
     n, m = C.shape
-    for pivots in range(most_pivots + 1):
+    pivots = 0
+    while True:
         u, v = _potentials(C, tree)
         least = row_potentials(C, v)
         tally[1] += n
         i, j = np.unravel_index(np.argmin(C - u[:, None] - v), (n, m))
         optimal = C[i, j] - u[i] - v[j] >= -tol
         if optimal or pivots == most_pivots:
-            break
+            return int(not optimal), u, v, least
         _enter(tree, int(i), n + int(j))
         tally[0] += 1
-    return int(not optimal), u, v, least
+        pivots += 1
 
 
 def _potentials(C, tree):
@@ -203,10 +205,8 @@ def _potentials(C, tree):
         for y in reversed(tree.up(x)[:-1]):
             if y not in price:
                 p = tree.parent[y]
-                if p == n + m:
-                    rise = tree.offset[y]
-                else:
-                    rise = C[y, p - n] if y < n else -C[p, y - n]
+                inner = 0.0 if p == n + m else C[y, p - n] if y < n else -C[p, y - n]
+                rise = tree.offset[y] if p == n + m else inner
                 price[y] = price[p] + rise
     u = np.array([price[x] for x in range(n)])
     return u, -np.array([price[n + j] for j in range(m)])

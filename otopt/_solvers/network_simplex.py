@@ -9,6 +9,8 @@ costs ends every level.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import ModuleType
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,13 +23,19 @@ MATCHING_WORK = 60  # entries that augmenting paths may look at, over those that
 LANDMARKS = 12
 
 
-@dataclass(frozen=True)
-class NetworkSolution:
-    """A flow that meets supply and demand, and potentials with ``C_ij >= u_i + v_j``."""
+class Arcs(NamedTuple):
+    """A flow, where it is not zero."""
 
     rows: NDArray
     columns: NDArray
     flow: NDArray
+
+
+@dataclass(frozen=True)
+class NetworkSolution:
+    """A flow that meets supply and demand, and potentials with ``C_ij >= u_i + v_j``."""
+
+    arcs: Arcs
     u: NDArray
     v: NDArray
     optimal: bool
@@ -63,7 +71,9 @@ class Limits:
         return self.outcome is not None
 
 
-def solve_network(kernels, C, supply, demand, limits, settings, resume=None, finest=True):
+def solve_network(
+    kernels: ModuleType, C, supply, demand, limits, settings, resume=None, finest=True
+):
     """Flow of least cost from `supply` to `demand`, positive integers of equal sum.
 
     Parameters
@@ -105,22 +115,27 @@ def solve_network(kernels, C, supply, demand, limits, settings, resume=None, fin
     u, columns, cost = kernels.shortlist(C, v, length)
     tol = ROUNDING * float(np.abs(u).max() + np.abs(v).max())
     method = "multilevel network simplex" if structured else "network simplex"
-    if arcs is None and limits.outcome is None and not structured and _is_assignment(supply, demand):
+    if (
+        arcs is None
+        and limits.outcome is None
+        and not structured
+        and _is_assignment(supply, demand)
+    ):
         most_work = MATCHING_WORK * columns.size
         column_of = kernels.match(C, u, v, columns, cost, tol, most_work)
-        arcs = np.arange(len(C)), column_of, supply
+        arcs = Arcs(np.arange(len(C)), column_of, supply)
         method = "shortest augmenting paths, network simplex"
         u = kernels.row_potentials(C, v)
     elif arcs is None:
         order = np.argsort((cost - u[:, None] - v[columns]).ravel())
-        arcs = kernels.greedy_flow(C, v, supply, demand, columns, order)
+        arcs = Arcs(*kernels.greedy_flow(C, v, supply, demand, columns, order))
     if limits.check():
-        return NetworkSolution(*arcs, u, v, optimal=False, method=method)
+        return NetworkSolution(arcs, u, v, optimal=False, method=method)
     basis = arcs, (u, v)
     return _pivot(kernels, C, (columns, cost), basis, tol, limits, settings, method, finest)
 
 
-def _pivot(kernels, C, lists, basis, tol, limits, settings, method, finest):
+def _pivot(kernels: ModuleType, C, lists, basis, tol, limits, settings, method, finest):
     """Run the simplex in slices."""
     arcs, potentials = basis
     n, m = C.shape
@@ -136,20 +151,20 @@ def _pivot(kernels, C, lists, basis, tol, limits, settings, method, finest):
         limits.pivots = before + int(tally[0])
         if status != PAUSED:
             limits.passes += tally[1] / n
-            return NetworkSolution(*kernels.tree_arcs(tree, n), least, v, True, method)
+            return NetworkSolution(Arcs(*kernels.tree_arcs(tree, n)), least, v, True, method)
 
         def report(v=v):
-            return kernels.tree_arcs(tree, n), kernels.row_potentials(C, v), v
+            return Arcs(*kernels.tree_arcs(tree, n)), kernels.row_potentials(C, v), v
 
         if limits.check(report if finest else None):
             break
     # Potentials of a basis that is not optimal may prove less than those it started from.
     limits.passes += tally[1] / n
     least = kernels.row_potentials(C, v)
-    arcs = kernels.tree_arcs(tree, n)
+    arcs = Arcs(*kernels.tree_arcs(tree, n))
     gained = _proven(arcs, least, v) > _proven(arcs, *potentials)
     u, v = (least, v) if gained else potentials
-    return NetworkSolution(*arcs, u, v, optimal=False, method=method)
+    return NetworkSolution(arcs, u, v, optimal=False, method=method)
 
 
 def _proven(arcs, u, v):
@@ -158,7 +173,7 @@ def _proven(arcs, u, v):
     return float((u[rows] + v[columns]) @ flow.astype(float))
 
 
-def _coarse_prices(kernels, C, supply, demand, limits, settings):
+def _coarse_prices(kernels: ModuleType, C, supply, demand, limits, settings):
     """Potentials of the columns from the next coarser level; None where merging loses the cost."""
     n, m = C.shape
     if min(n, m) <= settings.coarsest:
@@ -170,11 +185,11 @@ def _coarse_prices(kernels, C, supply, demand, limits, settings):
     sample = C[:: max(1, n // 64)]
     if not both.var() > settings.kept_variance * sample.var():
         return None
-    merged = [
-        np.add.reduceat(x[order], start[:-1])
-        for x, (order, start) in ((supply, rows), (demand, columns))
-    ]
-    coarse = solve_network(kernels, both, *merged, limits, settings, finest=False)
+    merged_supply = np.add.reduceat(supply[rows[0]], rows[1][:-1])
+    merged_demand = np.add.reduceat(demand[columns[0]], columns[1][:-1])
+    coarse = solve_network(
+        kernels, both, merged_supply, merged_demand, limits, settings, finest=False
+    )
     return kernels.column_potentials(by_row, coarse.u)
 
 
@@ -184,10 +199,12 @@ def _spread(length):
 
 
 def _is_assignment(supply, demand):
-    return len(supply) == len(demand) and (supply == supply[0]).all() and (demand == supply[0]).all()
+    return (
+        len(supply) == len(demand) and (supply == supply[0]).all() and (demand == supply[0]).all()
+    )
 
 
-def _resume(kernels, C, supply, demand, resume):
+def _resume(kernels: ModuleType, C, supply, demand, resume):
     """The flow of a warm start, if it still fits, and the solution, if it is still optimal."""
     if resume.arcs is None:
         return None, None
@@ -199,5 +216,5 @@ def _resume(kernels, C, supply, demand, resume):
     slack = C[rows, columns] - u[rows] - resume.v[columns]
     if slack.max() <= ROUNDING * (np.abs(u).max() + np.abs(resume.v).max()):
         method = "warm start, certified"
-        return None, NetworkSolution(rows, columns, flow, u, resume.v, True, method)
-    return (rows, columns, flow), None
+        return None, NetworkSolution(Arcs(rows, columns, flow), u, resume.v, True, method)
+    return Arcs(rows, columns, flow), None

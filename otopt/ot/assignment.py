@@ -11,14 +11,14 @@ from otopt._core.status import Status
 from otopt._core.validation import as_cost
 from otopt.errors import ConvergenceWarning
 
-from .exact import Settings, solve
+from ._exact_solve import Settings, solve
 from .result import OTResult
 
 __all__ = ["AssignmentResult", "assignment"]
 
 
 class AssignmentResult(OTResult):
-    """An `OTResult` of `assignment`: the plan is a permutation matrix, and `permutation` names it."""
+    """An `OTResult` of `assignment`: the plan is a permutation matrix, named by `permutation`."""
 
     @cached_property
     def permutation(self):
@@ -27,6 +27,7 @@ class AssignmentResult(OTResult):
         Returns
         -------
         ndarray of int, shape (n,)
+            The matching.
         """
         n = len(self.rows)
         columns = np.empty(n, np.int64)
@@ -92,9 +93,9 @@ def assignment(
     try:
         shape = np.shape(C)
     except ValueError:  # ragged
-        shape = ()
-    if len(shape) != 2 or 0 in shape:
-        as_cost("assignment", "C", C)  # which refuses it
+        shape = None
+    if shape is None or len(shape) != 2 or 0 in shape:
+        shape = as_cost("assignment", "C", C)[0].shape  # which refuses it
     if shape[0] != shape[1]:
         message = (
             f"assignment: `C` must be square; got shape {shape}; for more columns than rows add "

@@ -69,7 +69,7 @@ def test_clusters_and_their_costs(problem, size):
         order, start = fast.cluster(np.ascontiguousarray(features[:, :5], float), size)
         assert sorted(order) == list(range(len(features)))
         assert (start[0], start[-1]) == (0, len(features))
-        assert 1 <= np.diff(start).min()
+        assert np.diff(start).min() >= 1
         assert np.diff(start).max() <= size
         clusters += [order, start]
     for found, expected in zip(

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
-from tests.judges import check_exact, transport_optimum
 
 import otopt
 from otopt.testing import known_problems, transport_problems
+from tests.judges import check_exact, transport_optimum
 
 METHODS = st.sampled_from(["auto", "multilevel", "flat"])
 
@@ -125,7 +125,9 @@ def stalling(kind, n):
         return ((i + 2 * j) % 3).astype(float)
     if kind == "circulant":
         return ((j - i) % n).astype(float)
-    if kind == "powers":  # exponentially many steps of the shortest-path rule, n <= 50 for exactness
+    if (
+        kind == "powers"
+    ):  # exponentially many steps of the shortest-path rule, n <= 50 for exactness
         return 2.0 ** np.minimum(np.abs(i - j), 50)
     if kind == "tenths":  # ties that rounding breaks at random
         return ((i * j) % 7) * 0.1 + (i + j) * 0.3
@@ -135,7 +137,16 @@ def stalling(kind, n):
 @pytest.mark.parametrize("options", [{}, {"candidates": 1, "batch": 1}, {"kept_variance": -1.0}])
 @pytest.mark.parametrize(
     "kind",
-    ["constant", "products", "distances on a line", "steps", "circulant", "powers", "tenths", "min"],
+    [
+        "constant",
+        "products",
+        "distances on a line",
+        "steps",
+        "circulant",
+        "powers",
+        "tenths",
+        "min",
+    ],
 )
 def test_degenerate_problems_end_after_few_pivots(kind, options):
     n = 120

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from tests.judges import check_exact
-from tests.ot.test_input import A, B, BAD, C, GOOD, NAN, changed
 
 import otopt
+from tests.judges import check_exact
+from tests.ot.test_input import BAD, GOOD, NAN, A, B, C, changed
 
 EXACT_BAD = {
     name: (args[:3], kwargs, text)

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.judges import check_exact
 
 import otopt
 from otopt.errors import ConvergenceWarning, NotConvergedError
 from otopt.testing import transport_problems
+from tests.judges import check_exact
 
 PROBLEMS = transport_problems(25, 25, scales=(0, 0))
 
