@@ -19,7 +19,7 @@ from otopt._solvers.network_simplex import Limits, ResumePoint, solve_network
 from ._exact_assembly import assemble, dual_value, linear_value
 from .result import OTResult
 
-__all__ = ["Settings", "solve"]
+__all__ = ["Session", "Settings", "solve"]
 
 METHODS = ("auto", "multilevel", "flat")
 UNLIMITED = 2**62
@@ -65,18 +65,48 @@ class Settings:
 def solve(a, b, C, warm_start, settings, kind=OTResult):
     """Solve one problem; the arguments besides it are checked."""
     started = time.perf_counter()
-    kernels = select_kernels("network")
-    with StatusLine(settings.options.progress) as status_line, Interrupts() as interrupts:
-        if kernels.cold():
-            status_line.announce(f"{settings.function}: compiling kernels, once for all later runs")
-        problem = LinearOT.from_arrays(a, b, C, kernels.cost_range, function=settings.function)
+    with Session(settings) as session:
+        problem = LinearOT.from_arrays(
+            a, b, C, session.kernels.cost_range, function=settings.function
+        )
         resume = _resume_point(settings.function, warm_start, problem)
+        return session.run(problem, resume, started, kind)
+
+
+class Session:
+    """Context manager around solves that share a status line, a deadline and Ctrl-C."""
+
+    def __init__(self, settings):
+        self.settings = settings
+        self.kernels = select_kernels("network")
+        self.deadline = time.perf_counter() + settings.time_limit
+        self.status_line = StatusLine(settings.options.progress)
+        self.interrupts = Interrupts()
+
+    def __enter__(self):
+        self.status_line.__enter__()
+        self.interrupts.__enter__()
+        if self.kernels.cold():
+            name = self.settings.function
+            self.status_line.announce(f"{name}: compiling kernels, once for all later runs")
+        return self
+
+    def __exit__(self, *exc):
+        self.interrupts.__exit__(*exc)
+        self.status_line.__exit__(*exc)
+
+    def run(self, problem, resume=None, started=None, kind=OTResult, show=True):
+        """Solve one problem."""
+        started = time.perf_counter() if started is None else started
+        settings = self.settings
         oriented = _Oriented(problem)
 
         def look(report):
-            elapsed = time.perf_counter() - started
-            status_line.show(f"{settings.function}: {limits.pivots} pivots, {elapsed:.0f} s")
-            if interrupts.requested:
+            now = time.perf_counter()
+            if show:
+                text = f"{settings.function}: {limits.pivots} pivots, {now - started:.0f} s"
+                self.status_line.show(text)
+            if self.interrupts.requested:
                 return "stopped"
             if report is not None and settings.callback is not None:
                 arcs, u, v = report()
@@ -84,24 +114,24 @@ def solve(a, b, C, warm_start, settings, kind=OTResult):
                 bound = dual_value(problem, *oriented.potentials(u, v))
                 state = SimpleNamespace(
                     nit=limits.pivots, value=value, dual_bound=bound,
-                    gap=problem.relative_gap(value, bound), elapsed=elapsed,
+                    gap=problem.relative_gap(value, bound), elapsed=now - started,
                 )  # fmt: skip
                 try:
                     settings.callback(state)
                 except StopIteration:
                     return "stopped"
-            return "time_limit" if elapsed >= settings.time_limit else None
+            return "time_limit" if now >= self.deadline else None
 
         # A callback costs a pass over C, so it may not come too often.
         work = WORK_BETWEEN_LOOKS if settings.callback is None else 2 * problem.C.size
         limits = Limits(settings.maxiter, look, work)
         solution = solve_network(
-            kernels, oriented.C, oriented.supply, oriented.demand, limits, settings.options,
+            self.kernels, oriented.C, oriented.supply, oriented.demand, limits, settings.options,
             oriented.resume(resume),
         )  # fmt: skip
-    rows, columns, flow = oriented.arcs(*solution.arcs)
-    u, v = oriented.potentials(solution.u, solution.v)
-    return assemble(problem, (rows, columns, flow), (u, v), solution, limits, started, kind)
+        arcs = oriented.arcs(*solution.arcs)
+        potentials = oriented.potentials(solution.u, solution.v)
+        return assemble(problem, arcs, potentials, solution, limits, started, kind)
 
 
 class _Oriented:
