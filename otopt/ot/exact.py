@@ -6,9 +6,10 @@ import warnings
 
 from otopt._core.options import EmdOptions
 from otopt._core.status import Status
-from otopt.errors import ConvergenceWarning
+from otopt.errors import ConvergenceWarning, FeasibilityWarning
 
 from ._exact_solve import Settings, solve
+from ._exact_sparse import solve_sparse
 
 __all__ = ["EmdOptions", "emd"]
 
@@ -40,9 +41,10 @@ def emd(
     b : array_like, shape (m,)
         Masses of the targets, non-negative, of the same sum up to rounding (5e-10 of it; 1e-5
         where `a` or `b` is float32).
-    C : array_like, shape (n, m)
+    C : array_like or scipy.sparse array, shape (n, m)
         Cost of moving one unit of mass from i to j; any finite reals. float32 is kept as it is,
-        everything else becomes float64; contiguous arrays are not copied.
+        everything else becomes float64; contiguous arrays are not copied. Pairs that a sparse C
+        does not hold are forbidden, entries of 0 are free; it is filled in inside.
     warm_start : OTResult or pair of array_like, optional
         A result for the same shape, or potentials ``(source, target)``. A result that is still
         optimal costs one pass over C.
@@ -65,6 +67,7 @@ def emd(
         The plan, with at most n + m - 1 nonzeros (`k` is n, `reg` is 0, `relaxed` is None), its
         value, and potentials that prove `dual_bound`. Stopped at a limit, it still carries a plan
         that meets its marginals and a valid bound: `gap` says how far from optimal it can be.
+        Potentials of a sparse C are bounded by its entries only.
 
     Raises
     ------
@@ -75,6 +78,8 @@ def emd(
     -----
     ConvergenceWarning
         `maxiter` or `time_limit` was reached first.
+    FeasibilityWarning
+        No plan avoids the pairs that a sparse C forbids; status `INFEASIBLE`.
 
     Notes
     -----
@@ -117,7 +122,15 @@ def emd(
         "emd", maxiter=maxiter, time_limit=time_limit, method=method, callback=callback,
         options=options,
     )  # fmt: skip
-    result = solve(a, b, C, warm_start, settings)
+    if hasattr(C, "tocoo"):
+        if warm_start is not None or callback is not None:
+            message = "emd: `warm_start` and `callback` must be None for a sparse `C`; fill it in."
+            raise ValueError(message)
+        result = solve_sparse(a, b, C, settings)
+    else:
+        result = solve(a, b, C, warm_start, settings)
     if result.status is Status.ITERATION_LIMIT:
         warnings.warn(f"emd: {result.message}", ConvergenceWarning, stacklevel=2)
+    elif result.status is Status.INFEASIBLE:
+        warnings.warn(f"emd: {result.message}", FeasibilityWarning, stacklevel=2)
     return result

@@ -83,6 +83,21 @@ def test_same_problem_same_answer():
     np.testing.assert_array_equal(first.potentials.source, second.potentials.source)
 
 
+@given(transport_problems(8, 8, scales=(0, 0), costs=("random",), weights=("random",)))
+def test_the_result_holds_the_derivatives_of_the_value(drawn):
+    a, b, C, *_ = drawn
+    result = otopt.emd(a, b, C)
+    rng = np.random.default_rng(0)
+    da, db, dC = rng.normal(size=len(a)), rng.normal(size=len(b)), rng.normal(size=C.shape)
+    da, db = da - da.mean(), db - db.mean()
+    u, v = result.potentials
+    slope = (result.plan.toarray() * dC).sum() + u @ da + v @ db
+    t = 1e-7  # both sides lie on the same linear piece, almost surely
+    up = otopt.emd(a + t * da, b + t * db, C + t * dC).value
+    down = otopt.emd(a - t * da, b - t * db, C - t * dC).value
+    assert slope == pytest.approx((up - down) / (2 * t), abs=1e-6)
+
+
 # -- warm starts --------------------------------------------------------------------------------
 
 
