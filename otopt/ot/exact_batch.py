@@ -79,25 +79,25 @@ def emd_batch(a, b, C, *, maxiter=None, time_limit=None, method="auto", workers=
     settings = Settings.check(
         NAME, maxiter=maxiter, time_limit=time_limit, method=method, callback=None, options=options
     )
-    mapper = None if callable(workers) else _thread_count(workers)
+    threads = None if callable(workers) else _thread_count(workers)
     costs = _sequence("C", C, 2)
-    masses = [_for_each(name, x, len(costs)) for name, x in (("a", a), ("b", b))]
+    sources, targets = (_for_each(name, x, len(costs)) for name, x in (("a", a), ("b", b)))
     with Session(settings) as session:
         find_range = session.kernels.cost_range
         problems = [
-            LinearOT.from_arrays(*arrays, find_range, function=f"{NAME}: problem {index}")
-            for index, arrays in enumerate(zip(*masses, costs, strict=True))
+            LinearOT.from_arrays(x, y, cost, find_range, function=f"{NAME}: problem {index}")
+            for index, (x, y, cost) in enumerate(zip(sources, targets, costs, strict=True))
         ]
 
         def run(problem):
             return session.run(problem, show=False)
 
-        if mapper is None:
-            results = list(workers(run, problems))
-        elif mapper == 1:
+        if threads is None:
+            results = list(workers(run, problems))  # pyright: ignore[reportCallIssue]
+        elif threads == 1:
             results = [run(problem) for problem in problems]
         else:
-            with ThreadPoolExecutor(mapper) as pool:
+            with ThreadPoolExecutor(threads) as pool:
                 results = list(pool.map(run, problems))
     limited = sum(result.status is Status.ITERATION_LIMIT for result in results)
     if limited:
@@ -122,10 +122,10 @@ def _sequence(name, x, ndim):
             raise TypeError(message) from None
         if x and np.ndim(x[0]) < ndim:
             x = np.asarray(x)
-    if hasattr(x, "ndim") and x.ndim != ndim + 1:
+    if getattr(x, "ndim", ndim + 1) != ndim + 1:
         message = (
             f"{NAME}: `{name}` must have {ndim + 1} dimensions, the first counts problems; "
-            f"got shape {tuple(x.shape)}; use emd for a single problem."
+            f"got shape {np.shape(x)}; use emd for a single problem."
         )
         raise ValueError(message)
     if len(x) == 0:
