@@ -113,11 +113,14 @@ sum. Potentials are ``u (n,), v (m,)``; arcs are ``rows, columns, flow``.
 cold() -> bool
     Whether the first call would have to load or compile the kernels.
 
-cost_range(C) -> low, high
-    Of a sample of rows, for any layout; NaN where any entry of C is not finite.
+cost_range(C) -> low, high, sample_range(C) -> low, high
+    Of a sample of rows, for any layout; the first gives NaN where any entry of C is not finite.
 
 row_potentials(C, v) -> u, column_potentials(C, u) -> v
     ``u_i = min_j C_ij - v_j`` and ``v_j = min_i C_ij - u_i``.
+
+checked_potentials(C, v) -> u, bad
+    The first, and how many entries of C are not finite.
 
 c_transform(C, v) -> u, v
     The first, then the second.

@@ -75,8 +75,13 @@ def cost_range(C):
         bad = _count_unfinite(C.T)
     else:  # which numba would compile anew for
         bad = C.size - np.count_nonzero(np.isfinite(C))
+    return (np.nan, np.nan) if bad else sample_range(C)
+
+
+def sample_range(C):
+    """The least and the largest of every so many rows."""
     sample = C[:: max(1, len(C) // 64)]
-    return (np.nan, np.nan) if bad else (sample.min(), sample.max())
+    return sample.min(), sample.max()
 
 
 @njit(cache=True, nogil=True)
@@ -140,6 +145,22 @@ def row_potentials(C, v):
     for i in range(n):
         u[i] = row_least(C[i], v, low, scratch)
     return u
+
+
+@njit(cache=True, nogil=True)
+def checked_potentials(C, v):
+    """The same, and how many entries of C are not finite, while a row is in the cache."""
+    n, m = C.shape
+    u = np.empty(n)
+    low = np.empty(group_count(m))
+    scratch = np.empty(group_count(m))
+    bad = 0
+    for i in range(n):
+        c = C[i]
+        u[i] = row_least(c, v, low, scratch)
+        for j in range(m):
+            bad += not (abs(c[j]) < np.inf)
+    return u, bad
 
 
 @njit(cache=True, nogil=True)

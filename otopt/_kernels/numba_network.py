@@ -4,9 +4,11 @@ from ._numba_coarsen import cluster, cluster_costs
 from ._numba_matching import match
 from ._numba_minima import (
     c_transform,
+    checked_potentials,
     column_potentials,
     cost_range,
     row_potentials,
+    sample_range,
     shortlist,
 )
 from ._numba_network import forest_flow, greedy_flow, simplex
@@ -14,6 +16,7 @@ from ._numba_tree import hang, tree_arcs
 
 __all__ = [
     "c_transform",
+    "checked_potentials",
     "cluster",
     "cluster_costs",
     "cold",
@@ -24,6 +27,7 @@ __all__ = [
     "hang",
     "match",
     "row_potentials",
+    "sample_range",
     "shortlist",
     "simplex",
     "tree_arcs",

@@ -7,6 +7,7 @@ import numpy as np
 
 __all__ = [
     "c_transform",
+    "checked_potentials",
     "cluster",
     "cluster_costs",
     "cold",
@@ -17,6 +18,7 @@ __all__ = [
     "hang",
     "match",
     "row_potentials",
+    "sample_range",
     "shortlist",
     "simplex",
     "tree_arcs",
@@ -28,7 +30,11 @@ def cold():
 
 
 def cost_range(C):
-    return (C.min(), C.max()) if np.isfinite(C).all() else (np.nan, np.nan)
+    return sample_range(C) if np.isfinite(C).all() else (np.nan, np.nan)
+
+
+def sample_range(C):
+    return C.min(), C.max()
 
 
 # -- potentials and lists -----------------------------------------------------------------------
@@ -36,6 +42,10 @@ def cost_range(C):
 
 def row_potentials(C, v):
     return (C - v).min(axis=1)
+
+
+def checked_potentials(C, v):
+    return row_potentials(C, v), np.count_nonzero(~np.isfinite(C))
 
 
 def column_potentials(C, u):

@@ -15,12 +15,16 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Limits", "NetworkSolution", "ResumePoint", "solve_network"]
+__all__ = ["Arcs", "Limits", "NetworkSolution", "NotFiniteError", "ResumePoint", "solve_network"]
 
 PAUSED = 1  # of the simplex kernel
 ROUNDING = 1e-14  # reduced costs are known to this share of the largest potentials
 MATCHING_WORK = 60  # entries that augmenting paths may look at, over those that are listed
 LANDMARKS = 12
+
+
+class NotFiniteError(ValueError):
+    """The cost of a warm start, which is checked on the way, has an entry that is not finite."""
 
 
 class Arcs(NamedTuple):
@@ -100,16 +104,16 @@ def solve_network(
     arcs = None
     structured = False
     if resume is not None:
-        arcs, done = _resume(kernels, C, supply, demand, resume)
+        u, arcs, done = _resume(kernels, C, supply, demand, resume)
         if done is not None:
             return done
-        v = resume.v
+        v = kernels.column_potentials(C, u)
     else:
         v = _coarse_prices(kernels, C, supply, demand, limits, settings)
         structured = v is not None
         if v is None:
             v = kernels.column_potentials(C, np.zeros(len(C)))
-    if resume is not None or structured:
+    if structured:
         _, v = kernels.c_transform(C, v)
     length = C.shape[1] if C.shape[1] <= 2 * settings.candidates else settings.candidates
     u, columns, cost = kernels.shortlist(C, v, length)
@@ -205,16 +209,18 @@ def _is_assignment(supply, demand):
 
 
 def _resume(kernels: ModuleType, C, supply, demand, resume):
-    """The flow of a warm start, if it still fits, and the solution, if it is still optimal."""
+    """Potentials of the rows; the old flow, if it fits; the solution, if that is optimal."""
+    u, bad = kernels.checked_potentials(C, resume.v)
+    if bad:
+        raise NotFiniteError
     if resume.arcs is None:
-        return None, None
-    flow, fits = kernels.forest_flow(*resume.arcs, supply, demand)
-    if not fits:
-        return None, None
+        return u, None, None
     rows, columns = resume.arcs
-    u = kernels.row_potentials(C, resume.v)
-    slack = C[rows, columns] - u[rows] - resume.v[columns]
+    flow, fits = kernels.forest_flow(rows, columns, supply, demand)
+    if not fits:
+        return u, None, None
+    arcs = Arcs(rows, columns, flow)
+    slack = C[arcs.rows, arcs.columns] - u[arcs.rows] - resume.v[arcs.columns]
     if slack.max() <= ROUNDING * (np.abs(u).max() + np.abs(resume.v).max()):
-        method = "warm start, certified"
-        return None, NetworkSolution(Arcs(rows, columns, flow), u, resume.v, True, method)
-    return Arcs(rows, columns, flow), None
+        return u, arcs, NetworkSolution(arcs, u, resume.v, True, "warm start, certified")
+    return u, arcs, None

@@ -13,8 +13,8 @@ from otopt._core.interrupts import Interrupts
 from otopt._core.options import EmdOptions, resolve_options
 from otopt._core.problems import LinearOT
 from otopt._core.progress import StatusLine
-from otopt._core.validation import as_positive_int, as_real
-from otopt._solvers.network_simplex import Limits, ResumePoint, solve_network
+from otopt._core.validation import as_cost, as_positive_int, as_real
+from otopt._solvers.network_simplex import Limits, NotFiniteError, ResumePoint, solve_network
 
 from ._exact_assembly import assemble, dual_value, linear_value
 from .result import OTResult
@@ -66,11 +66,18 @@ def solve(a, b, C, warm_start, settings, kind=OTResult):
     """Solve one problem; the arguments besides it are checked."""
     started = time.perf_counter()
     with Session(settings) as session:
-        problem = LinearOT.from_arrays(
-            a, b, C, session.kernels.cost_range, function=settings.function
-        )
-        resume = _resume_point(settings.function, warm_start, problem)
-        return session.run(problem, resume, started, kind)
+        kernels, name = session.kernels, settings.function
+        # A warm start may take a single pass over C, which checks it too.
+        find_range = kernels.cost_range if warm_start is None else kernels.sample_range
+        problem = LinearOT.from_arrays(a, b, C, find_range, function=name)
+        if warm_start is not None and problem.C.size < problem.cost.size:
+            as_cost(name, "C", C, kernels.cost_range)
+        resume = _resume_point(name, warm_start, problem)
+        try:
+            return session.run(problem, resume, started, kind)
+        except NotFiniteError:
+            as_cost(name, "C", C, kernels.cost_range)  # which refuses it
+            raise
 
 
 class Session:

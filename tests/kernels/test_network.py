@@ -31,6 +31,10 @@ def test_minima(problem):
     C, v, rng = problem
     u = rng.normal(size=len(C))
     np.testing.assert_array_equal(fast.row_potentials(C, v), slow.row_potentials(C, v))
+    for kernels in (fast, slow):
+        least, bad = kernels.checked_potentials(C, v)
+        np.testing.assert_array_equal(least, kernels.row_potentials(C, v))
+        assert bad == 0
     np.testing.assert_array_equal(fast.column_potentials(C, u), slow.column_potentials(C, u))
     for found, expected in zip(fast.c_transform(C, v), slow.c_transform(C, v), strict=True):
         np.testing.assert_array_equal(found, expected)
@@ -57,6 +61,9 @@ def test_cost_range(bad, order):
         C[17, 3] = bad
     C = np.asarray(C, order=order)
     for kernels in (fast, slow):
+        assert kernels.checked_potentials(np.ascontiguousarray(C), np.zeros(20))[1] == (
+            bad is not None
+        )
         low, high = kernels.cost_range(C)
         assert (0 <= low < high < 1) if bad is None else np.isnan(low)
 

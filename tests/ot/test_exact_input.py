@@ -51,6 +51,16 @@ def test_a_cost_that_is_not_finite_is_found_in_any_layout(value, order):
         otopt.emd(A, B, cost)
 
 
+@pytest.mark.parametrize("value", [NAN, np.inf, -np.inf])
+@pytest.mark.parametrize("zero_row", [False, True])
+def test_a_cost_that_is_not_finite_is_found_after_a_warm_start(value, zero_row):
+    a = np.array([0.0, 0.5, 0.25, 0.25]) if zero_row else A
+    start = otopt.emd(a, B, C)
+    for warm in (start, start.potentials):
+        with pytest.raises(ValueError, match=r"^emd: `C`.*C\[0, 1\]"):
+            otopt.emd(a, B, changed(C, value), warm_start=warm)
+
+
 def test_warm_start_of_another_shape_is_refused():
     result = otopt.emd(A, B, C)
     with pytest.raises(ValueError, match="`warm_start`"):
