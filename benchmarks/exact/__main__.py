@@ -1,12 +1,14 @@
 """``python -m benchmarks.exact [--quick] [--check]``: our exact solver and its peers, paired.
 
 One thread, process CPU time. The full grid takes about ten minutes, the quick one half a minute.
-Results are written after every measurement: an interrupted run keeps what it has.
+Results are written after every measurement: an interrupted run, or one with ``--minutes``, keeps
+what it has, and ``--resume`` goes on from there.
 """
 
 import argparse
 import json
 import os
+import time
 from functools import partial
 from pathlib import Path
 
@@ -39,12 +41,23 @@ def write(run, path):
 
 
 def plan_of_run(quick):
-    """All measurements, in order, as (list of the JSON they go to, function)."""
+    """All measurements, in order, as (list of the JSON they go to, name, function)."""
     return [
-        ("first_call", measure.first_call_record),
-        *(("cells", partial(measure.cell_record, c, repeats_for(c))) for c in grid(quick)),
-        *(("assignments", partial(measure.assignment_record, c, 3)) for c in assignments(quick)),
+        ("first_call", "first call", measure.first_call_record),
+        *(
+            ("cells", bars.label(vars(c)), partial(measure.cell_record, c, repeats_for(c)))
+            for c in grid(quick)
+        ),
+        *(
+            ("assignments", bars.label(vars(c)), partial(measure.assignment_record, c, 3))
+            for c in assignments(quick)
+        ),
     ]
+
+
+def left_over(jobs, run):
+    """The jobs whose records the run does not hold."""
+    return [job for job in jobs if all(record["name"] != job[1] for record in run[job[0]])]
 
 
 def show(run, console):
@@ -81,24 +94,33 @@ def main(argv=None):
     """Run, print, write; exit status 1 with --check where a promise is broken."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.exact", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="n = 500 only")
+    parser.add_argument("--minutes", type=float, help="start nothing after so many")
+    parser.add_argument("--resume", action="store_true", help="keep what the JSON holds, go on")
     parser.add_argument("--check", action="store_true", help="fail where a promise is broken")
     parser.add_argument("--out", type=Path, help="JSON to write; a PNG is written beside it")
     args = parser.parse_args(argv)
     path = args.out or RESULTS / ("exact_quick.json" if args.quick else "exact.json")
     console = Console(width=None if os.isatty(1) else 140)
 
-    run = {"environment": describe(), "cells": [], "assignments": [], "first_call": []}
-    jobs = plan_of_run(args.quick)
+    run = {"cells": [], "assignments": [], "first_call": []}
+    if args.resume and path.exists():
+        run |= json.loads(path.read_text())
+    run["environment"] = describe()
+    jobs = left_over(plan_of_run(args.quick), run)
+    started = time.monotonic()
     try:
         measure.warm_up()
-        for kind, measurement in track(
+        for kind, name, measurement in track(
             jobs, "measuring", console=console, disable=not console.is_terminal
         ):
-            run[kind].append(measurement())
+            if args.minutes and time.monotonic() - started > 60 * args.minutes:
+                break
+            run[kind].append({"name": name} | measurement())
             write(run, path)
     except KeyboardInterrupt:
         console.print("stopped; what was measured is kept")
     write(run, path)
+    console.print(f"{len(left_over(jobs, run))} measurements left")
     show(run, console)
     plots.draw(run, path.with_suffix(".png"))
     broken = [name for name, _, kept in bars.summary(run) if kept is not None and not kept]

@@ -60,10 +60,10 @@ def tiny(monkeypatch):
     def jobs(quick):
         cell = Cell("plane", 60, 60, "random")
         return [
-            ("first_call", lambda: dict.fromkeys(
+            ("first_call", "first call", lambda: dict.fromkeys(
                 ("cold_cpu", "cold_wall", "warm_cpu", "warm_wall"), 1.0)),
-            ("cells", functools.partial(measure.cell_record, cell, 2)),
-            ("assignments", functools.partial(measure.assignment_record, cell, 2)),
+            ("cells", "a cell", functools.partial(measure.cell_record, cell, 2)),
+            ("assignments", "a match", functools.partial(measure.assignment_record, cell, 2)),
         ]  # fmt: skip
 
     monkeypatch.setattr(benchmark, "plan_of_run", jobs)
@@ -85,6 +85,19 @@ def test_a_run_writes_strict_json_a_table_and_a_picture(tiny, tmp_path, capsys):
     assert {len(s) for s in cell["seconds"].values()} == {2}
     assert path.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
     assert "Promises" in capsys.readouterr().out
+
+
+def test_a_run_stops_after_some_minutes_and_goes_on(tiny, tmp_path):
+    path = tmp_path / "run.json"
+    arguments = ["--out", str(path), "--resume"]
+    benchmark.main([*arguments, "--minutes", "1e-9"])
+    assert json.loads(path.read_text())["cells"] == []
+    benchmark.main(arguments)
+    first = json.loads(path.read_text())
+    assert [len(first[kind]) for kind in ("first_call", "cells", "assignments")] == [1, 1, 1]
+    benchmark.main(arguments)
+    second = json.loads(path.read_text())
+    assert second["cells"] == first["cells"]  # not measured again
 
 
 def test_check_fails_where_a_promise_is_broken(tiny, tmp_path, monkeypatch, capsys):
