@@ -41,17 +41,15 @@ def write(run, path):
 
 
 def plan_of_run(quick):
-    """All measurements, in order, as (list of the JSON they go to, name, function)."""
+    """All measurements, small ones first, as (list of the JSON they go to, name, function)."""
+    jobs = [("cells", c, partial(measure.cell_record, c, repeats_for(c))) for c in grid(quick)]
+    jobs += [
+        ("assignments", c, partial(measure.assignment_record, c, 3)) for c in assignments(quick)
+    ]
+    jobs.sort(key=lambda job: job[1].n * job[1].m)
     return [
         ("first_call", "first call", measure.first_call_record),
-        *(
-            ("cells", bars.label(vars(c)), partial(measure.cell_record, c, repeats_for(c)))
-            for c in grid(quick)
-        ),
-        *(
-            ("assignments", bars.label(vars(c)), partial(measure.assignment_record, c, 3))
-            for c in assignments(quick)
-        ),
+        *((kind, bars.label(vars(cell)), measurement) for kind, cell, measurement in jobs),
     ]
 
 
