@@ -141,12 +141,21 @@ def solve_network(
 
 def _pivot(kernels: ModuleType, C, lists, basis, tol, limits, settings, method, finest):
     """Run the simplex in slices."""
-    arcs, potentials = basis
+    arcs, best = basis
     n, m = C.shape
     batch = min(settings.batch, max(8, m // 12))
-    tree = kernels.hang(C, *arcs, potentials[0])
+    tree = kernels.hang(C, *arcs, best[0])
     tally = np.zeros(5, np.int64)
     before = limits.pivots
+    v = best[1]
+
+    def report():
+        """The flow, and potentials: those of a basis may prove less than those before it."""
+        nonlocal best
+        arcs = Arcs(*kernels.tree_arcs(tree, n))
+        best = max(best, (kernels.row_potentials(C, v), v), key=lambda uv: _proven(arcs, *uv))
+        return arcs, *best
+
     while True:
         most_pivots = max(limits.most_pivots - limits.pivots, 1)
         status, _, v, least = kernels.simplex(
@@ -156,18 +165,10 @@ def _pivot(kernels: ModuleType, C, lists, basis, tol, limits, settings, method, 
         if status != PAUSED:
             limits.passes += tally[1] / n
             return NetworkSolution(Arcs(*kernels.tree_arcs(tree, n)), least, v, True, method)
-
-        def report(v=v):
-            return Arcs(*kernels.tree_arcs(tree, n)), kernels.row_potentials(C, v), v
-
         if limits.check(report if finest else None):
             break
-    # Potentials of a basis that is not optimal may prove less than those it started from.
     limits.passes += tally[1] / n
-    least = kernels.row_potentials(C, v)
-    arcs = Arcs(*kernels.tree_arcs(tree, n))
-    gained = _proven(arcs, least, v) > _proven(arcs, *potentials)
-    u, v = (least, v) if gained else potentials
+    arcs, u, v = report()
     return NetworkSolution(arcs, u, v, optimal=False, method=method)
 
 

@@ -205,6 +205,8 @@ def test_callback_sees_progress_and_can_stop():
     assert len(states) > 1
     assert [s.nit for s in states] == sorted(s.nit for s in states)
     assert [s.value for s in states] == sorted((s.value for s in states), reverse=True)
+    bounds = [s.dual_bound for s in states]
+    assert bounds == sorted(bounds)
     assert all(s.dual_bound <= done.value * (1 + 1e-12) <= s.value * (1 + 2e-12) for s in states)
 
     def stop(intermediate_result):
