@@ -50,7 +50,13 @@ html_static_path = ["_static"]
 # Pages without neighbours have nothing to navigate between.
 html_sidebars = {
     page: []
-    for page in ("user_guide/sparse_ot", "user_guide/gradients", "dev/architecture", "changelog")
+    for page in (
+        "user_guide/sparse_ot",
+        "user_guide/gradients",
+        "user_guide/exact",
+        "dev/architecture",
+        "changelog",
+    )
 }
 html_show_sourcelink = False
 html_theme_options = {

@@ -15,19 +15,26 @@ import numpy as np
 __all__ = ["TensorHome", "is_tensor", "kernels", "numpy_views", "plan_matrix", "show_config"]
 
 
-def kernels(*, points=False):
+MODULES = {
+    "columns": {"numba": "numba_cpu", "reference": "reference"},
+    "points": {"numba": "numba_points", "reference": "reference_points"},
+    "network": {"numba": "numba_network", "reference": "reference_network"},
+}
+
+
+def kernels(family="columns"):
     """Return the module of kernels in use; ``OTOPT_KERNELS=reference`` forces the slow path.
 
-    With `points` those that take a `PointCost` for the cost.
+    `family` is "columns" for the kernels of `sparse_ot`, "points" for those that take a
+    `PointCost` for the cost, "network" for those of `emd`.
     """
     name = os.environ.get("OTOPT_KERNELS", "numba")
-    modules = {"numba": "numba_cpu", "reference": "reference"}
-    for_points = {"numba": "numba_points", "reference": "reference_points"}
+    modules = MODULES[family]
     if name not in modules:
         known = ", ".join(modules)
         message = f"OTOPT_KERNELS must be one of {known}; got {name!r}; unset it for the default."
         raise ValueError(message)
-    return importlib.import_module(f"otopt._kernels.{(for_points if points else modules)[name]}")
+    return importlib.import_module(f"otopt._kernels.{modules[name]}")
 
 
 # -- tensors at the edges: in as NumPy views, out where they came from --------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from dataclasses import dataclass, fields
 
-__all__ = ["SparseOTOptions", "resolve_options"]
+__all__ = ["EmdOptions", "SparseOTOptions", "resolve_options"]
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,35 @@ class SparseOTOptions:
     rounding_rounds: int = 30
     extra_candidates: int = 4
     improvement_rounds: int = 6
+    progress: bool | None = None
+
+
+@dataclass(frozen=True)
+class EmdOptions:
+    """Fine settings of `emd`; they change its speed, never the optimum.
+
+    Attributes
+    ----------
+    candidates : int
+        Length of the candidate list of a row; rows of up to twice that many entries are listed
+        whole.
+    batch : int
+        Arcs that may enter the basis between two updates of the potentials.
+    cluster_size : int
+        Rows (columns) that are merged into one of the next coarser level.
+    coarsest : int
+        Problems with no more rows or columns than that are not coarsened.
+    kept_variance : float
+        Share of the variance of the cost that must survive merging for levels to be used.
+    progress : bool or None
+        Show a status line; None shows one on a terminal once a solve has taken two seconds.
+    """
+
+    candidates: int = 16
+    batch: int = 64
+    cluster_size: int = 4
+    coarsest: int = 32
+    kept_variance: float = 0.5
     progress: bool | None = None
 
 

@@ -9,14 +9,39 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .clouds import Cloud, PointCost, kd_order
+from .integer_masses import integer_masses
 from .validation import as_cardinality, as_cost, as_masses, as_points, as_real
 
-__all__ = ["SparseOT"]
+__all__ = ["LinearOT", "SparseOT", "as_marginals"]
 
 # Sums that differ by less than this share of the mass are equal up to rounding.
 MASS_RTOL = 5e-10
 MASS_RTOL_SINGLE = 1e-5
 NEGLIGIBLE = 1e-15  # a mass below this share of the whole is lost in the rounding of the sum
+
+
+def as_marginals(function, a, b, shape, *, points=False):
+    """Return masses of rows and columns, of exactly the same sum, and that sum."""
+    mend = "exchange `X` and `Y` if they are swapped"
+    a, a_single = as_masses(
+        function, "a", a, shape[0], ("point (row) of `X`", mend) if points else None
+    )
+    b, b_single = as_masses(
+        function, "b", b, shape[1], ("point (row) of `Y`", mend) if points else None
+    )
+    mass, other = float(a.sum()), float(b.sum())
+    rtol = MASS_RTOL_SINGLE if a_single or b_single else MASS_RTOL
+    if abs(mass - other) > rtol * max(mass, other):
+        message = (
+            f"{function}: `a` and `b` must have equal sums; got {mass:.17g} and {other:.17g}; "
+            "normalise them, for example b * (a.sum() / b.sum())."
+        )
+        raise ValueError(message)
+    return a, b * (mass / other), mass
+
+
+def _relative_gap(problem, value, bound):
+    return (value - bound) / max(abs(value), 1e-9 * problem.unit * problem.mass)
 
 
 @dataclass(frozen=True)
@@ -43,7 +68,7 @@ class SparseOT:
 
     def relative_gap(self, value, bound):
         """Return (value - bound) / |value|, where values near zero are measured by the cost."""
-        return (value - bound) / max(abs(value), 1e-9 * self.unit * self.mass)
+        return _relative_gap(self, value, bound)
 
     @property
     def groups(self):
@@ -80,7 +105,8 @@ class SparseOT:
     def from_arrays(cls, a, b, C, k, reg, *, function="sparse_ot"):
         """Check, cast and default the arguments of `sparse_ot`."""
         cost, low, high = as_cost(function, "C", C)
-        a, b, k, reg, mass = _check_masses(function, a, b, k, reg, cost.shape)
+        a, b, mass = as_marginals(function, a, b, cost.shape)
+        k, reg = _check_settings(function, k, reg, cost.shape[0])
         rows = np.flatnonzero(a > NEGLIGIBLE * mass)
         columns = np.flatnonzero(b > NEGLIGIBLE * mass)
         kept = cost
@@ -103,7 +129,8 @@ class SparseOT:
         """The same for costs between points; `cost_range` is the kernel that finds their range."""
         X, Y, metric = as_points(function, X, Y, metric)
         shape = len(X), len(Y)
-        a, b, k, reg, mass = _check_masses(function, a, b, k, reg, shape, points=True)
+        a, b, mass = as_marginals(function, a, b, shape, points=True)
+        k, reg = _check_settings(function, k, reg, shape[0])
         rows = np.flatnonzero(a > NEGLIGIBLE * mass)
         columns = np.flatnonzero(b > NEGLIGIBLE * mass)
         rows, columns = rows[kd_order(X[rows])], columns[kd_order(Y[columns])]
@@ -117,25 +144,52 @@ class SparseOT:
         )  # fmt: skip
 
 
-def _check_masses(function, a, b, k, reg, shape, *, points=False):
-    """Check, cast and default what does not depend on how the cost is given."""
-    mend = "exchange `X` and `Y` if they are swapped"
-    a, a_single = as_masses(
-        function, "a", a, shape[0], ("point (row) of `X`", mend) if points else None
-    )
-    b, b_single = as_masses(
-        function, "b", b, shape[1], ("point (row) of `Y`", mend) if points else None
-    )
-    k = as_cardinality(function, "k", k, shape[0])
-    if reg is not None:
-        reg = as_real(function, "reg", reg, low=0.0)
+def _check_settings(function, k, reg, n):
+    k = as_cardinality(function, "k", k, n)
+    return k, None if reg is None else as_real(function, "reg", reg, low=0.0)
 
-    mass, other = float(a.sum()), float(b.sum())
-    rtol = MASS_RTOL_SINGLE if a_single or b_single else MASS_RTOL
-    if abs(mass - other) > rtol * max(mass, other):
-        message = (
-            f"{function}: `a` and `b` must have equal sums; got {mass:.17g} and {other:.17g}; "
-            "normalise them, for example b * (a.sum() / b.sum())."
-        )
-        raise ValueError(message)
-    return a, b * (mass / other), k, reg, mass
+
+@dataclass(frozen=True)
+class LinearOT:
+    """min <T, C>, T 1 = a, T' 1 = b, T >= 0, with masses also as integers.
+
+    Rows and columns without mass, or with less than the integers resolve, are left out of `a`, `b`,
+    `C`; `rows` and `columns` are the indices of the others in the arrays that were given.
+    """
+
+    a: NDArray  # (n,) > 0
+    b: NDArray  # (m,) > 0
+    supply: NDArray  # (n,) int64 > 0
+    demand: NDArray  # (m,) int64 > 0, sum equal to that of supply
+    quantum: float  # mass of one unit of them
+    C: NDArray  # (n, m) float32 or float64, contiguous one way or the other, writeable
+    mass: float
+    unit: float  # a positive cost that the others are measured by: about the range of C
+    rows: NDArray
+    columns: NDArray
+    cost: NDArray  # as given, all rows and columns
+
+    def relative_gap(self, value, bound):
+        """Return (value - bound) / |value|, where values near zero are measured by the cost."""
+        return _relative_gap(self, value, bound)
+
+    @classmethod
+    def from_arrays(cls, a, b, C, find_range, *, function="emd"):
+        """Check, cast and default the arguments of `emd`."""
+        cost, low, high = as_cost(function, "C", C, find_range)
+        a, b, mass = as_marginals(function, a, b, cost.shape)
+        supply, demand, quantum = integer_masses(a, b)
+        rows, columns = np.flatnonzero(supply), np.flatnonzero(demand)
+        kept = cost
+        if len(rows) < len(a) or len(columns) < len(b):
+            kept = cost[np.ix_(rows, columns)]
+            low, high = float(kept.min()), float(kept.max())
+        # numba compiles anew for read-only arrays and for strides.
+        contiguous = kept.flags.c_contiguous or kept.flags.f_contiguous
+        if not (contiguous and kept.flags.writeable):
+            kept = np.array(kept, order="C")
+        return cls(
+            a=a[rows], b=b[columns], supply=supply[rows], demand=demand[columns], quantum=quantum,
+            C=kept, mass=mass, unit=(high - low) or abs(high) or 1.0, rows=rows, columns=columns,
+            cost=cost,
+        )  # fmt: skip

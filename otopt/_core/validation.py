@@ -77,8 +77,16 @@ def as_masses(function, name, x, length, one_for=None):
     return masses, single
 
 
-def as_cost(function, name, x):
-    """Return a finite matrix, float32 if given so and float64 otherwise, and its range."""
+def _range(array):
+    return array.min(), array.max()
+
+
+def as_cost(function, name, x, find_range=_range):
+    """Return a finite matrix, float32 if given so and float64 otherwise, and its range.
+
+    `find_range` returns its least and its largest entry (or of a part of it), and something that is
+    not finite where any entry is.
+    """
     array = _as_array(function, name, x)
     if array.ndim != 2 or 0 in array.shape:
         message = (
@@ -88,7 +96,7 @@ def as_cost(function, name, x):
         raise ValueError(message)
     if array.dtype not in (np.float32, np.float64):
         array = array.astype(np.float64)
-    low, high = float(array.min()), float(array.max())
+    low, high = (float(x) for x in find_range(array))
     if not (np.isfinite(low) and np.isfinite(high)):
         i, j = np.unravel_index(int(np.argmin(np.isfinite(array))), array.shape)
         message = (

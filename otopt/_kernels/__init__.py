@@ -132,4 +132,52 @@ pivot_to_capacity(rows, columns, mass, price, n, m, k, luck, patience) -> bool
 settle_on_forest(rows, columns, mass, row_need, column_need) -> None
     Adds signed masses on a spanning forest of the heaviest nonzero arcs so that the marginals
     change by the needs, as far as these add up to zero in each component (rows against columns).
+
+Networks
+--------
+A second family, `numba_network` beside `reference_network`: exact transport on a cost
+``C (n, m)``, C-contiguous, with integer masses ``supply (n,), demand (m,)``, positive and of equal
+sum. Potentials are ``u (n,), v (m,)``; arcs are ``rows, columns, flow``.
+
+cold() -> bool
+    Whether the first call would have to load or compile the kernels.
+
+cost_range(C) -> low, high, sample_range(C) -> low, high
+    Of a sample of rows, for any layout; the first gives NaN where any entry of C is not finite.
+
+row_potentials(C, v) -> u, column_potentials(C, u) -> v
+    ``u_i = min_j C_ij - v_j`` and ``v_j = min_i C_ij - u_i``.
+
+checked_potentials(C, v) -> u, bad
+    The first, and how many entries of C are not finite.
+
+c_transform(C, v) -> u, v
+    The first, then the second.
+
+shortlist(C, v, length) -> u, columns (n, length) int32, cost (n, length)
+    Per row the least of ``C_ij - v_j`` and the `length` entries where it is smallest.
+
+cluster(features (n, d), size) -> order (n,), start (c + 1,)
+    Points in boxes of at most `size` neighbours; box r is ``order[start[r] : start[r + 1]]``.
+
+cluster_costs(C, row_order, row_start, column_order, column_start) -> (R, m), (R, S)
+    Mean cost from clusters of rows to columns and to clusters of columns.
+
+greedy_flow(C, v, supply, demand, columns, order) -> arcs
+    Fills the entries of the lists in the order given (entry ``i * length + k``), then what is left.
+    A forest.
+
+forest_flow(rows, columns, supply, demand) -> flow, fits
+    The only flow on a forest, if there is one.
+
+match(C, u, v, columns, cost, tol, most_work) -> column_of (n,)
+    A perfect matching of a square problem, good on the lists; u and v may be improved in place.
+
+hang(C, rows, columns, flow, offset) -> tree, tree_arcs(tree, n) -> arcs
+    A spanning tree made of a forest of arcs, whose components get the potentials ``offset (n,)`` in
+    their first rows, and the arcs of a tree that carry something.
+
+simplex(C, columns, cost, tree, batch, tol, most_pivots, most_work, tally) -> status, u, v, least
+    Pivots until no reduced cost is below -tol (status 0, and ``least = row_potentials(C, v)``), or
+    until a limit (status 1; call again to go on). `tally (5,)` adds up pivots and rows of C priced.
 """

@@ -11,7 +11,7 @@ norm) gives a C^{1,1} semi-dual whose maximiser is a proximal step from S.
 """
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,6 +77,7 @@ class ProximalDual:
             lists.margin[:] = 0.2 * (reg + mu) * b
         self.lists = lists
         self.columns = ColumnSolutions.empty(self.m, lists.rows.shape[1])
+        self.support: Any = ()  # what `pack_support` returns, after the first evaluation
         self.reference = np.zeros(self.n)
         self.nfev = 0
 

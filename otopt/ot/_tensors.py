@@ -14,11 +14,13 @@ __all__ = ["as_numpy", "as_tensors"]
 
 def as_tensors(result: OTResult, home: TensorHome) -> OTResult:
     """Return the result with tensors for arrays."""
-    relaxed = replace(
-        result.relaxed,
-        plan=home.sparse(result.relaxed.plan),
-        excess_columns=home.integer(result.relaxed.excess_columns),
-    )
+    relaxed = result.relaxed
+    if relaxed is not None:
+        relaxed = replace(
+            relaxed,
+            plan=home.sparse(relaxed.plan),
+            excess_columns=home.integer(relaxed.excess_columns),
+        )
     return replace(
         result,
         rows=home.integer(result.rows),
@@ -35,13 +37,14 @@ def as_numpy(result: OTResult) -> OTResult:
         return result
     from scipy.sparse import csc_array
 
-    tensor: Any = result.relaxed.plan
+    relaxed: Any = result.relaxed  # only sparse_ot returns tensors
+    tensor = relaxed.plan
     rows, columns = tensor.indices().cpu().numpy()
     plan = csc_array((_double(tensor.values()), (rows, columns)), shape=tuple(tensor.shape))
     source, target = (_double(x) for x in result.potentials)
     return replace(
         result,
-        relaxed=replace(result.relaxed, plan=plan),
+        relaxed=replace(relaxed, plan=plan),
         potentials=Potentials(source, target),
     )
 

@@ -80,20 +80,22 @@ class OTResult:
         L1 distance of the row and column sums of `plan` to those asked for.
     potentials : Potentials
         Dual variables that prove `dual_bound`.
-    relaxed : RelaxedPlan
-        Optimum of the convex relaxation behind the bound.
+    relaxed : RelaxedPlan or None
+        Optimum of the convex relaxation behind the bound; None where there is none.
     status : Status
         How the solve ended; `Status.OPTIMAL` and `Status.FEASIBLE` are successes.
     message : str
         The same in words, with a remedy where there is one.
     nit, nfev : int
-        Newton iterations and evaluations of the dual.
+        Newton iterations and evaluations of the dual; of `emd`, pivots and passes over the cost.
     elapsed : float
         Seconds.
     reg : float
         The quadratic regularisation that was used.
     k : int
         Nonzeros allowed in a column.
+    method : str
+        The algorithm that was used, where there is a choice.
     """
 
     rows: NDArray
@@ -104,7 +106,7 @@ class OTResult:
     gap: float
     marginal_error: float
     potentials: Potentials
-    relaxed: RelaxedPlan
+    relaxed: RelaxedPlan | None
     status: Status
     message: str
     nit: int
@@ -112,6 +114,7 @@ class OTResult:
     elapsed: float
     reg: float
     k: int
+    method: str = ""
 
     @property
     def success(self) -> bool:
@@ -178,15 +181,19 @@ class OTResult:
 
     def __repr__(self) -> str:
         n, m = len(self.potentials.source), len(self.potentials.target)
-        excess = len(self.relaxed.excess_columns)
         lines = [
             ("status", f"{self.status.name} ({self.message})"),
             ("plan", f"{n} x {m}, {int((self.rows >= 0).sum())} nonzeros, k={self.k}"),
             ("value", f"{self.value:.9g}  (linear {self.linear_value:.9g}, reg={self.reg:.4g})"),
             ("dual_bound", f"{self.dual_bound:.9g}  (gap {self.gap:.1e})"),
             ("marginal_error", f"{self.marginal_error:.1e}"),
-            ("relaxed", f"value {self.relaxed.value:.9g}, {excess} columns above k"),
             ("effort", f"nit={self.nit}, nfev={self.nfev}, {self.elapsed:.3g} s"),
         ]
+        if self.relaxed is not None:
+            excess = len(self.relaxed.excess_columns)
+            text = f"value {self.relaxed.value:.9g}, {excess} columns above k"
+            lines.insert(-1, ("relaxed", text))
+        if self.method:
+            lines.append(("method", self.method))
         width = max(len(name) for name, _ in lines)
         return "OTResult\n" + "\n".join(f"  {name:>{width}}: {text}" for name, text in lines)

@@ -177,7 +177,7 @@ def sparse_ot(
         message = f"sparse_ot: `callback` must be callable; got {type(callback).__name__}."
         raise TypeError(message)
     home, (a, b, C, X, Y) = numpy_views("sparse_ot", a=a, b=b, C=C, X=X, Y=Y)
-    kernels = select_kernels(points=C is None)
+    kernels = select_kernels("points" if C is None else "columns")
     problem = _as_problem(a, b, C, k, X, Y, metric, reg, kernels)
     warm = _check_warm_start(warm_start, problem)
 
@@ -234,7 +234,7 @@ def _check_warm_start(warm_start, problem):
     if not isinstance(warm_start, OTResult):
         message = f"sparse_ot: `warm_start` must be an OTResult; got {type(warm_start).__name__}."
         raise TypeError(message)
-    shape = tuple(warm_start.relaxed.plan.shape)
+    shape = tuple((warm_start.relaxed or warm_start).plan.shape)
     if shape != problem.shape:
         message = (
             f"sparse_ot: `warm_start` must have the shape of `C`; got {shape} for "
@@ -242,7 +242,7 @@ def _check_warm_start(warm_start, problem):
         )
         raise ValueError(message)
     warm_start = as_numpy(warm_start)
-    plan = warm_start.relaxed.plan[problem.rows][:, problem.columns].tocsc()
+    plan = (warm_start.relaxed or warm_start).plan[problem.rows][:, problem.columns].tocsc()
     return warm_start.potentials.source[problem.rows], plan
 
 

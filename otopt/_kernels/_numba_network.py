@@ -1,0 +1,230 @@
+"""Starting flows, and the pricing loop of the network simplex."""
+
+import numpy as np
+from numba import njit
+
+from ._numba_minima import group_count, list_row, row_least
+from ._numba_tree import column_prices, pivot
+
+OPTIMAL, PAUSED = 0, 1
+
+
+@njit(cache=True, nogil=True)
+def greedy_flow(C, v, supply, demand, columns, order):
+    """Fill listed arcs in the given order, then what is left by the cheapest open column.
+
+    `order` ranks the entries of the lists, row by row. Every arc empties its row or its column, so
+    the arcs form a forest.
+    """
+    n, m = C.shape
+    length = columns.shape[1]
+    row_left = supply.copy()
+    column_left = demand.copy()
+    arc_rows = np.empty(n + m, np.int64)
+    arc_columns = np.empty(n + m, np.int64)
+    flow = np.empty(n + m, np.int64)
+    count = 0
+    for t in range(order.shape[0]):
+        i = order[t] // length
+        if row_left[i] == 0:
+            continue
+        j = columns[i, order[t] - i * length]
+        moved = min(row_left[i], column_left[j])
+        if moved > 0:
+            row_left[i] -= moved
+            column_left[j] -= moved
+            arc_rows[count] = i
+            arc_columns[count] = j
+            flow[count] = moved
+            count += 1
+    open_columns = np.flatnonzero(column_left)
+    left = open_columns.shape[0]
+    for i in range(n):
+        while row_left[i] > 0:
+            best = np.inf
+            at = 0
+            for t in range(left):
+                j = open_columns[t]
+                x = C[i, j] - v[j]
+                if x < best:
+                    best = x
+                    at = t
+            j = open_columns[at]
+            moved = min(row_left[i], column_left[j])
+            row_left[i] -= moved
+            column_left[j] -= moved
+            arc_rows[count] = i
+            arc_columns[count] = j
+            flow[count] = moved
+            count += 1
+            if column_left[j] == 0:
+                left -= 1
+                open_columns[at] = open_columns[left]
+    return arc_rows[:count], arc_columns[:count], flow[:count]
+
+
+@njit(cache=True, nogil=True)
+def forest_flow(rows, columns, supply, demand):
+    """The flow on a forest of arcs that meets supply and demand, by stripping leaves.
+
+    Second result: whether there is one. It is unique.
+    """
+    n = supply.shape[0]
+    size = n + demand.shape[0]
+    arcs = rows.shape[0]
+    degree = np.zeros(size, np.int64)
+    incident = np.zeros(size, np.int64)  # exclusive or of the arcs at a node: of a leaf, its arc
+    left = np.empty(size, np.int64)
+    left[:n] = supply
+    left[n:] = demand
+    for e in range(arcs):
+        for x in (rows[e], n + columns[e]):
+            degree[x] += 1
+            incident[x] ^= e
+    flow = np.zeros(arcs, np.int64)
+    for first in range(size):
+        x = first
+        while degree[x] == 1:
+            e = incident[x]
+            y = n + columns[e] if x < n else rows[e]
+            moved = left[x]
+            if moved < 0:
+                return flow, False
+            flow[e] = moved
+            left[x] = 0
+            left[y] -= moved
+            degree[x] = 0
+            degree[y] -= 1
+            incident[y] ^= e
+            x = y
+    for x in range(size):
+        if left[x] != 0 or degree[x] != 0:
+            return flow, False
+    return flow, True
+
+
+@njit(cache=True, nogil=True)
+def _set_prices(tree, n, price, stamp, epoch, stack, v):
+    column_prices(tree, n, price, stamp, epoch, stack)
+    for j in range(v.shape[0]):
+        v[j] = -price[n + j]
+
+
+@njit(cache=True, nogil=True)
+def _row_price(tree, row, price, stamp, epoch):
+    if stamp[row] != epoch:
+        price[row] = tree[row].rise + price[tree[row].parent]
+        stamp[row] = epoch
+    return price[row]
+
+
+@njit(cache=True, nogil=True)
+def _price_list(columns, cost, v, level):
+    """Slot of the cheapest entry of a list below `level`, or -1, and its price."""
+    best = level
+    slot = -1
+    for k in range(columns.shape[0]):
+        x = cost[k] - v[columns[k]]
+        if x < best:
+            best = x
+            slot = k
+    return slot, best
+
+
+@njit(cache=True, nogil=True)
+def simplex(C, columns, cost, tree, batch, tol, most_pivots, most_work, tally):
+    """Pivot until all reduced costs of C, at the same potentials, are at least -tol.
+
+    Candidate arcs come from the lists. Up to `batch` rows are priced before their best arcs enter,
+    steepest first; the potentials of all columns are then set anew. Where no list offers an arc,
+    whole rows of C are priced, and lists refilled, until `batch` rows had something to offer.
+
+    Returns OPTIMAL, or PAUSED after `most_pivots` pivots or `most_work` priced entries (call again
+    to go on); u, v; and with OPTIMAL ``least_i = min_j C_ij - v_j``. Lists and tree change in
+    place; `tally` counts pivots, rows of C priced and lists refilled, and keeps two positions.
+    """
+    n, m = C.shape
+    length = columns.shape[1]
+    root = n + m
+    price = np.empty(root + 1)
+    stamp = np.zeros(root + 1, np.int64)
+    stack = np.empty(root + 1, np.int32)
+    v = np.empty(m)
+    epoch = 1
+    _set_prices(tree, n, price, stamp, epoch, stack, v)
+    least = np.empty(n)
+    low = np.empty(group_count(m))
+    scratch = np.empty(group_count(m))
+    key = np.empty(length)
+    batch_row = np.empty(batch, np.int64)
+    batch_slot = np.empty(batch, np.int64)
+    batch_price = np.empty(batch)
+    row = tally[3]
+    dense_row = tally[4]
+    pivots = 0
+    work = 0
+    status = OPTIMAL
+    scanned = 0  # whole rows priced at these potentials
+    while True:
+        quiet = 0  # lists priced at these potentials
+        while quiet < n and status == OPTIMAL:
+            found = 0
+            while found < batch and quiet < n:
+                u = _row_price(tree, row, price, stamp, epoch)
+                slot, x = _price_list(columns[row], cost[row], v, u - tol)
+                if slot >= 0:
+                    k = found
+                    while k > 0 and batch_price[k - 1] > x - u:
+                        batch_price[k] = batch_price[k - 1]
+                        batch_row[k] = batch_row[k - 1]
+                        batch_slot[k] = batch_slot[k - 1]
+                        k -= 1
+                    batch_price[k] = x - u
+                    batch_row[k] = row
+                    batch_slot[k] = slot
+                    found += 1
+                row += 1
+                if row == n:
+                    row = 0
+                quiet += 1
+                work += length
+            done = 0
+            for k in range(found):
+                if pivots + done >= most_pivots:
+                    break
+                i = batch_row[k]
+                slot = batch_slot[k]
+                done += pivot(tree, i, n + columns[i, slot], cost[i, slot], tol)
+            if done > 0:
+                quiet = 0
+                scanned = 0
+                pivots += done
+                work += root
+                epoch += 1
+                _set_prices(tree, n, price, stamp, epoch, stack, v)
+                if pivots >= most_pivots or work >= most_work:
+                    status = PAUSED
+        if status == PAUSED:
+            break
+        refilled = 0
+        while scanned < n and refilled < batch:
+            least[dense_row] = row_least(C[dense_row], v, low, scratch)
+            if least[dense_row] < _row_price(tree, dense_row, price, stamp, epoch) - tol:
+                list_row(C[dense_row], v, low, key, columns[dense_row], cost[dense_row])
+                refilled += 1
+            scanned += 1
+            tally[1] += 1
+            work += m
+            dense_row += 1
+            if dense_row == n:
+                dense_row = 0
+        tally[2] += refilled
+        # Violations that no pivot could confirm are rounding: the pass is over once it is complete.
+        if refilled == 0:
+            break
+    for i in range(n):
+        _row_price(tree, i, price, stamp, epoch)
+    tally[0] += pivots
+    tally[3] = row
+    tally[4] = dense_row
+    return status, price[:n].copy(), v, least

@@ -1,0 +1,39 @@
+"""Kernels of exact transport in numba; the contract is in the docstring of `otopt._kernels`."""
+
+from ._numba_coarsen import cluster, cluster_costs
+from ._numba_matching import match
+from ._numba_minima import (
+    c_transform,
+    checked_potentials,
+    column_potentials,
+    cost_range,
+    row_potentials,
+    sample_range,
+    shortlist,
+)
+from ._numba_network import forest_flow, greedy_flow, simplex
+from ._numba_tree import hang, tree_arcs
+
+__all__ = [
+    "c_transform",
+    "checked_potentials",
+    "cluster",
+    "cluster_costs",
+    "cold",
+    "column_potentials",
+    "cost_range",
+    "forest_flow",
+    "greedy_flow",
+    "hang",
+    "match",
+    "row_potentials",
+    "sample_range",
+    "shortlist",
+    "simplex",
+    "tree_arcs",
+]
+
+
+def cold():
+    """Whether this process has yet to load or compile the kernels."""
+    return not simplex.signatures  # pyright: ignore[reportFunctionMemberAccess]

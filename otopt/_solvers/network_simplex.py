@@ -1,0 +1,227 @@
+"""Multilevel network simplex for the transportation problem on a dense cost.
+
+Each level is solved from the potentials of a coarser one, made by merging rows, and columns, that
+the cost treats alike. Good potentials make short candidate lists and a nearly optimal start of the
+simplex, which is exact whatever they are worth: flows are integers, and a pass over all reduced
+costs ends every level.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import ModuleType
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Arcs", "Limits", "NetworkSolution", "NotFiniteError", "ResumePoint", "solve_network"]
+
+PAUSED = 1  # of the simplex kernel
+ROUNDING = 1e-14  # reduced costs are known to this share of the largest potentials
+MATCHING_WORK = 60  # entries that augmenting paths may look at, over those that are listed
+LANDMARKS = 12
+
+
+class NotFiniteError(ValueError):
+    """The cost of a warm start, which is checked on the way, has an entry that is not finite."""
+
+
+class Arcs(NamedTuple):
+    """A flow, where it is not zero."""
+
+    rows: NDArray
+    columns: NDArray
+    flow: NDArray
+
+
+@dataclass(frozen=True)
+class NetworkSolution:
+    """A flow that meets supply and demand, and potentials with ``C_ij >= u_i + v_j``."""
+
+    arcs: Arcs
+    u: NDArray
+    v: NDArray
+    optimal: bool
+    method: str
+
+
+@dataclass(frozen=True)
+class ResumePoint:
+    """What a warm start knows: potentials, and possibly the arcs of a flow."""
+
+    v: NDArray
+    arcs: tuple[NDArray, NDArray] | None = None
+
+
+class Limits:
+    """How much may be spent, and what has been; `look` is called between slices of work."""
+
+    def __init__(self, most_pivots, look, work_between_looks):
+        self.most_pivots = most_pivots
+        self.look = look  # (report or None) -> why to stop, or None
+        self.work_between_looks = work_between_looks  # entries priced
+        self.pivots = 0
+        self.passes = 0
+        self.outcome = None
+
+    def check(self, report=None):
+        """Whether to stop now; `report` describes the finest level to a callback."""
+        if self.outcome is None:
+            if self.pivots >= self.most_pivots:
+                self.outcome = "maxiter"
+            else:
+                self.outcome = self.look(report)
+        return self.outcome is not None
+
+
+def solve_network(
+    kernels: ModuleType, C, supply, demand, limits, settings, resume=None, finest=True
+):
+    """Flow of least cost from `supply` to `demand`, positive integers of equal sum.
+
+    Parameters
+    ----------
+    kernels : module
+        Kernels of exact transport.
+    C : ndarray, shape (n, m)
+        Cost, C-contiguous.
+    supply, demand : ndarray of int64, shape (n,), (m,)
+        What each row sends and each column receives.
+    limits : Limits
+        When to stop; the flow is feasible and the potentials are valid whenever that is.
+    settings : EmdOptions
+        Fine settings.
+    resume : ResumePoint, optional
+        A warm start, instead of the coarser levels.
+    finest : bool
+        Whether this is the problem itself: only there the callback is told how things stand.
+
+    Returns
+    -------
+    NetworkSolution
+    """
+    arcs = None
+    structured = False
+    if resume is not None:
+        u, arcs, done = _resume(kernels, C, supply, demand, resume)
+        if done is not None:
+            return done
+        v = kernels.column_potentials(C, u)
+    else:
+        v = _coarse_prices(kernels, C, supply, demand, limits, settings)
+        structured = v is not None
+        if v is None:
+            v = kernels.column_potentials(C, np.zeros(len(C)))
+    if structured:
+        _, v = kernels.c_transform(C, v)
+    length = C.shape[1] if C.shape[1] <= 2 * settings.candidates else settings.candidates
+    u, columns, cost = kernels.shortlist(C, v, length)
+    tol = ROUNDING * float(np.abs(u).max() + np.abs(v).max())
+    method = "multilevel network simplex" if structured else "network simplex"
+    if (
+        arcs is None
+        and limits.outcome is None
+        and not structured
+        and _is_assignment(supply, demand)
+    ):
+        most_work = MATCHING_WORK * columns.size
+        column_of = kernels.match(C, u, v, columns, cost, tol, most_work)
+        arcs = Arcs(np.arange(len(C)), column_of, supply)
+        method = "shortest augmenting paths, network simplex"
+        u = kernels.row_potentials(C, v)
+    elif arcs is None:
+        order = np.argsort((cost - u[:, None] - v[columns]).ravel())
+        arcs = Arcs(*kernels.greedy_flow(C, v, supply, demand, columns, order))
+    if limits.check():
+        return NetworkSolution(arcs, u, v, optimal=False, method=method)
+    basis = arcs, (u, v)
+    return _pivot(kernels, C, (columns, cost), basis, tol, limits, settings, method, finest)
+
+
+def _pivot(kernels: ModuleType, C, lists, basis, tol, limits, settings, method, finest):
+    """Run the simplex in slices."""
+    arcs, best = basis
+    n, m = C.shape
+    batch = min(settings.batch, max(8, m // 12))
+    tree = kernels.hang(C, *arcs, best[0])
+    tally = np.zeros(5, np.int64)
+    before = limits.pivots
+    v = best[1]
+
+    def report():
+        """The flow, and potentials: those of a basis may prove less than those before it."""
+        nonlocal best
+        arcs = Arcs(*kernels.tree_arcs(tree, n))
+        best = max(best, (kernels.row_potentials(C, v), v), key=lambda uv: _proven(arcs, *uv))
+        return arcs, *best
+
+    while True:
+        most_pivots = max(limits.most_pivots - limits.pivots, 1)
+        status, _, v, least = kernels.simplex(
+            C, *lists, tree, batch, tol, most_pivots, limits.work_between_looks, tally
+        )
+        limits.pivots = before + int(tally[0])
+        if status != PAUSED:
+            limits.passes += tally[1] / n
+            return NetworkSolution(Arcs(*kernels.tree_arcs(tree, n)), least, v, True, method)
+        if limits.check(report if finest else None):
+            break
+    limits.passes += tally[1] / n
+    arcs, u, v = report()
+    return NetworkSolution(arcs, u, v, optimal=False, method=method)
+
+
+def _proven(arcs, u, v):
+    """Dual value, up to a constant factor, read off any feasible flow."""
+    rows, columns, flow = arcs
+    return float((u[rows] + v[columns]) @ flow.astype(float))
+
+
+def _coarse_prices(kernels: ModuleType, C, supply, demand, limits, settings):
+    """Potentials of the columns from the next coarser level; None where merging loses the cost."""
+    n, m = C.shape
+    if min(n, m) <= settings.coarsest:
+        return None
+    size = settings.cluster_size
+    rows = kernels.cluster(np.ascontiguousarray(C[:, _spread(m)], np.float64), size)
+    columns = kernels.cluster(np.ascontiguousarray(C[_spread(n)].T, np.float64), size)
+    by_row, both = kernels.cluster_costs(C, *rows, *columns)
+    sample = C[:: max(1, n // 64)]
+    if not both.var() > settings.kept_variance * sample.var():
+        return None
+    merged_supply = np.add.reduceat(supply[rows[0]], rows[1][:-1])
+    merged_demand = np.add.reduceat(demand[columns[0]], columns[1][:-1])
+    coarse = solve_network(
+        kernels, both, merged_supply, merged_demand, limits, settings, finest=False
+    )
+    return kernels.column_potentials(by_row, coarse.u)
+
+
+def _spread(length):
+    count = min(LANDMARKS, length)
+    return (np.arange(count) * length + length // 2) // count
+
+
+def _is_assignment(supply, demand):
+    return (
+        len(supply) == len(demand) and (supply == supply[0]).all() and (demand == supply[0]).all()
+    )
+
+
+def _resume(kernels: ModuleType, C, supply, demand, resume):
+    """Potentials of the rows; the old flow, if it fits; the solution, if that is optimal."""
+    u, bad = kernels.checked_potentials(C, resume.v)
+    if bad:
+        raise NotFiniteError
+    if resume.arcs is None:
+        return u, None, None
+    rows, columns = resume.arcs
+    flow, fits = kernels.forest_flow(rows, columns, supply, demand)
+    if not fits:
+        return u, None, None
+    arcs = Arcs(rows, columns, flow)
+    slack = C[arcs.rows, arcs.columns] - u[arcs.rows] - resume.v[arcs.columns]
+    if slack.max() <= ROUNDING * (np.abs(u).max() + np.abs(resume.v).max()):
+        return u, arcs, NetworkSolution(arcs, u, resume.v, True, "warm start, certified")
+    return u, arcs, None

@@ -1,0 +1,208 @@
+"""What `emd` and `assignment` have in common: checked settings, and the way through the rooms."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from types import SimpleNamespace
+
+import numpy as np
+
+from otopt._backend import kernels as select_kernels
+from otopt._core.interrupts import Interrupts
+from otopt._core.options import EmdOptions, resolve_options
+from otopt._core.problems import LinearOT
+from otopt._core.progress import StatusLine
+from otopt._core.validation import as_cost, as_positive_int, as_real
+from otopt._solvers.network_simplex import Limits, NotFiniteError, ResumePoint, solve_network
+
+from ._exact_assembly import assemble, dual_value, linear_value
+from .result import OTResult
+
+__all__ = ["Session", "Settings", "solve"]
+
+METHODS = ("auto", "multilevel", "flat")
+UNLIMITED = 2**62
+WORK_BETWEEN_LOOKS = 20_000_000  # entries priced between two looks at the clock: some 20 ms
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """Checked arguments of `emd` besides the problem."""
+
+    function: str
+    maxiter: int
+    time_limit: float
+    callback: object
+    options: EmdOptions
+
+    @classmethod
+    def check(cls, function, *, maxiter, time_limit, method, callback, options):
+        """Refuse what breaks the rules."""
+        options = resolve_options(function, EmdOptions, options)
+        for name in ("candidates", "batch", "coarsest"):
+            as_positive_int(function, f"options.{name}", getattr(options, name))
+        if as_positive_int(function, "options.cluster_size", options.cluster_size) < 2:
+            message = f"{function}: `options.cluster_size` must be at least 2; got 1."
+            raise ValueError(message)
+        if maxiter is not None:
+            maxiter = as_positive_int(function, "maxiter", maxiter)
+        if time_limit is not None:
+            time_limit = as_real(function, "time_limit", time_limit, low=0.0, strict=True)
+        if method not in METHODS:
+            message = f"{function}: `method` must be one of {METHODS}; got {method!r}."
+            raise ValueError(message)
+        if callback is not None and not callable(callback):
+            message = f"{function}: `callback` must be callable; got {type(callback).__name__}."
+            raise TypeError(message)
+        if method == "multilevel":
+            options = dataclasses.replace(options, kept_variance=-1.0)
+        elif method == "flat":
+            options = dataclasses.replace(options, coarsest=UNLIMITED)
+        return cls(function, maxiter or UNLIMITED, time_limit or np.inf, callback, options)
+
+
+def solve(a, b, C, warm_start, settings, kind=OTResult):
+    """Solve one problem; the arguments besides it are checked."""
+    started = time.perf_counter()
+    with Session(settings) as session:
+        kernels, name = session.kernels, settings.function
+        # A warm start may take a single pass over C, which checks it too.
+        find_range = kernels.cost_range if warm_start is None else kernels.sample_range
+        problem = LinearOT.from_arrays(a, b, C, find_range, function=name)
+        if warm_start is not None and problem.C.size < problem.cost.size:
+            as_cost(name, "C", C, kernels.cost_range)
+        resume = _resume_point(name, warm_start, problem)
+        try:
+            return session.run(problem, resume, started, kind)
+        except NotFiniteError:
+            as_cost(name, "C", C, kernels.cost_range)  # which refuses it
+            raise
+
+
+class Session:
+    """Context manager around solves that share a status line, a deadline and Ctrl-C."""
+
+    def __init__(self, settings):
+        self.settings = settings
+        self.kernels = select_kernels("network")
+        self.deadline = time.perf_counter() + settings.time_limit
+        self.status_line = StatusLine(settings.options.progress)
+        self.interrupts = Interrupts()
+
+    def __enter__(self):
+        self.status_line.__enter__()
+        self.interrupts.__enter__()
+        if self.kernels.cold():
+            name = self.settings.function
+            self.status_line.announce(f"{name}: compiling kernels, once for all later runs")
+        return self
+
+    def __exit__(self, *exc):
+        self.interrupts.__exit__(*exc)
+        self.status_line.__exit__(*exc)
+
+    def run(self, problem, resume=None, started=None, kind=OTResult, show=True):
+        """Solve one problem."""
+        started = time.perf_counter() if started is None else started
+        settings = self.settings
+        oriented = _Oriented(problem)
+
+        def look(report):
+            now = time.perf_counter()
+            if show:
+                text = f"{settings.function}: {limits.pivots} pivots, {now - started:.0f} s"
+                self.status_line.show(text)
+            if self.interrupts.requested:
+                return "stopped"
+            if report is not None and settings.callback is not None:
+                arcs, u, v = report()
+                value = linear_value(problem, *oriented.arcs(*arcs))
+                bound = dual_value(problem, *oriented.potentials(u, v))
+                state = SimpleNamespace(
+                    nit=limits.pivots, value=value, dual_bound=bound,
+                    gap=problem.relative_gap(value, bound), elapsed=now - started,
+                )  # fmt: skip
+                try:
+                    settings.callback(state)
+                except StopIteration:
+                    return "stopped"
+            return "time_limit" if now >= self.deadline else None
+
+        # A callback costs a pass over C, so it may not come too often.
+        work = WORK_BETWEEN_LOOKS if settings.callback is None else 2 * problem.C.size
+        limits = Limits(settings.maxiter, look, work)
+        solution = solve_network(
+            self.kernels, oriented.C, oriented.supply, oriented.demand, limits, settings.options,
+            oriented.resume(resume),
+        )  # fmt: skip
+        arcs = oriented.arcs(*solution.arcs)
+        potentials = oriented.potentials(solution.u, solution.v)
+        return assemble(problem, arcs, potentials, solution, limits, started, kind)
+
+
+class _Oriented:
+    """The problem or its transpose: C-contiguous, and not much wider than high."""
+
+    def __init__(self, problem):
+        C = problem.C
+        n, m = C.shape
+        self.turned = m >= 4 * n or not C.flags.c_contiguous
+        self.C = np.ascontiguousarray(C.T) if self.turned else C
+        masses = problem.supply, problem.demand
+        self.supply, self.demand = masses[::-1] if self.turned else masses
+
+    def arcs(self, rows, columns, flow):
+        return (columns, rows, flow) if self.turned else (rows, columns, flow)
+
+    def potentials(self, u, v):
+        return (v, u) if self.turned else (u, v)
+
+    def resume(self, point):
+        if point is None:
+            return None
+        (u, v), arcs = point
+        arcs = None if arcs is None else (arcs[::-1] if self.turned else arcs)
+        return ResumePoint(u if self.turned else v, arcs)
+
+
+def _resume_point(function, warm_start, problem):
+    """Potentials and arcs of a warm start, in the numbering of the problem, or None."""
+    if warm_start is None:
+        return None
+    rule = f"{function}: `warm_start` must be an OTResult or a pair (source, target) of potentials"
+    arcs = None
+    potentials = warm_start
+    if isinstance(warm_start, OTResult):
+        potentials = warm_start.potentials
+        arcs = _kept_arcs(warm_start, problem)
+    try:
+        source, target = (np.asarray(x, np.float64) for x in potentials)
+    except (TypeError, ValueError):
+        message = f"{rule}; got {type(warm_start).__name__}."
+        raise TypeError(message) from None
+    shape = source.shape + target.shape
+    if shape != problem.cost.shape:
+        message = (
+            f"{rule} for the shape of `C`, {problem.cost.shape}; got {shape}; solve cold instead."
+        )
+        raise ValueError(message)
+    if not (np.isfinite(source).all() and np.isfinite(target).all()):
+        message = f"{rule} that are finite; solve cold instead."
+        raise ValueError(message)
+    return (source[problem.rows], target[problem.columns]), arcs
+
+
+def _kept_arcs(result, problem):
+    """Arcs of a plan; None where its shape or its support is another."""
+    n, m = problem.cost.shape
+    if (len(result.potentials.source), len(result.rows)) != (n, m):
+        return None
+    column, slot = np.nonzero(result.mass)
+    new_row, new_column = np.full(n, -1), np.full(m, -1)
+    new_row[problem.rows] = np.arange(len(problem.rows))
+    new_column[problem.columns] = np.arange(len(problem.columns))
+    rows, columns = new_row[result.rows[column, slot]], new_column[column]
+    if len(rows) >= len(problem.rows) + len(problem.columns) or min(rows.min(), columns.min()) < 0:
+        return None
+    return rows, columns
