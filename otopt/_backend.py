@@ -5,9 +5,10 @@ from __future__ import annotations
 import importlib
 import os
 import platform
+import sys
 from importlib.metadata import PackageNotFoundError, version
 
-__all__ = ["kernels", "show_config"]
+__all__ = ["as_numpy", "is_tensor", "kernels", "show_config", "torch_kernels"]
 
 
 def kernels():
@@ -19,6 +20,22 @@ def kernels():
         message = f"OTOPT_KERNELS must be one of {known}; got {name!r}; unset it for the default."
         raise ValueError(message)
     return importlib.import_module(f"otopt._kernels.{modules[name]}")
+
+
+def is_tensor(x):
+    """Whether x is a torch tensor; torch is not imported to find out."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(x, torch.Tensor)
+
+
+def as_numpy(x):
+    """Return tensors as arrays without their gradients, everything else as it is."""
+    return x.detach().cpu().numpy() if is_tensor(x) else x
+
+
+def torch_kernels(name):
+    """Return the module of torch kernels ``otopt._kernels.torch_<name>``."""
+    return importlib.import_module(f"otopt._kernels.torch_{name}")
 
 
 def show_config():

@@ -103,4 +103,24 @@ pivot_to_capacity(rows, columns, mass, price, n, m, k, luck, patience) -> bool
 settle_on_forest(rows, columns, mass, row_need, column_need) -> None
     Adds signed masses on a spanning forest of the heaviest nonzero arcs so that the marginals
     change by the needs, as far as these add up to zero in each component (rows against columns).
+
+Multi-marginal transport on a line
+----------------------------------
+Costs by number (`monge_costs`), ``w (d,)`` positive weights; range needs none and ignores them. The
+dual is the gradient in the masses, zero in the first bin of every marginal but for ``c/d`` where
+the cost of the first tuple is c. Mass is common to all marginals.
+
+range_grid(A, gaps, dual) -> value
+    Cost max - min of histograms ``A (n, d)``, ``gaps (n - 1,)`` or None for ones; writes `dual`. NaN
+    unless A is non-negative, finite, of positive and equal column sums (to 1e-12).
+
+lovasz_grid(kind, A, gaps, w) -> value (B,), dual (B, n, d)
+    Histograms ``A (B, n, d)``: per gap the Lovász extension of the cost at the d CDF values.
+
+lovasz_pooled(kind, x, group, mass, unit, w, want_dual) -> value, grad (N,), dual (N,) or None
+    Places ``x (N,)`` in any order with ``mass (N,)``, or ``unit[group]`` where mass is None. `grad` is
+    the gradient in x; at ties the mean of that with marginals in ascending and descending order.
+
+sweep(kind, x, start, cdf, w, delta, mass) -> value, dual (N,), grad (N,)
+    Marginal k has ``x[start[k]:start[k+1]]`` ascending and its CDF there. `delta` is Huber's.
 """

@@ -18,6 +18,8 @@ def range_grid(A, gaps, dual):
     what LLVM turns into vector code without licence to reorder floating-point sums.
     """
     n, d = A.shape
+    if A.size == 0:
+        return np.nan
     cdf, slope = np.zeros(d), np.zeros(d)
     cdf_bits, bits = cdf.view(np.int64), A.view(np.int64)
     value, sign = 0.0, np.int64(0)

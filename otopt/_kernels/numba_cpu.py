@@ -11,6 +11,7 @@ from ._numba_forest import (
     pivot_to_capacity,
     settle_on_forest,
 )
+from ._numba_multimarginal import lovasz_grid, lovasz_pooled, range_grid, sweep
 from ._numba_newton import (
     assemble_dense,
     assemble_sparse,
@@ -35,13 +36,17 @@ __all__ = [
     "connected_rows",
     "curvature_coefficients",
     "list_entry_level",
+    "lovasz_grid",
+    "lovasz_pooled",
     "pack_support",
     "pivot_to_capacity",
     "prox_columns",
+    "range_grid",
     "row_entry_level",
     "row_step",
     "settle_on_forest",
     "simplex_potentials",
+    "sweep",
     "top_k_conjugate",
 ]
 
