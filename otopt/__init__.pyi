@@ -2,14 +2,29 @@
 from . import errors, testing
 from ._backend import show_config
 from ._core.status import Status
+from .ot.multimarginal import mmot_1d
+from .ot.multimarginal_minimize import LineMeasure, MMOTMinimizeResult, mmot_minimize
+from .ot.multimarginal_null import NullLevel, mmot_null_level
+from .ot.multimarginal_result import MMOTResult, MMOTSamplesResult, MultiMarginalPlan
+from .ot.multimarginal_samples import mmot_samples
 from .ot.result import OTResult
 from .ot.sparse import SparseOTOptions, sparse_ot
 
 __all__ = [
+    "LineMeasure",
+    "MMOTMinimizeResult",
+    "MMOTResult",
+    "MMOTSamplesResult",
+    "MultiMarginalPlan",
+    "NullLevel",
     "OTResult",
     "SparseOTOptions",
     "Status",
     "errors",
+    "mmot_1d",
+    "mmot_minimize",
+    "mmot_null_level",
+    "mmot_samples",
     "show_config",
     "sparse_ot",
     "testing",

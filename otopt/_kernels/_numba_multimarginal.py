@@ -252,7 +252,7 @@ def lovasz_pooled(kind, x, group, mass, unit, w, want_dual=False):
 
 @njit(cache=True)
 def _sweep_variance(x, start, cdf, order, group, w, mass, dual, grad):
-    """c = S2 - S1^2 / W with S1 = sum w x, S2 = sum w x^2: O(1) a tuple."""
+    """C = S2 - S1^2 / W with S1 = sum w x, S2 = sum w x^2: O(1) a tuple."""
     d = len(start) - 1
     W, S1, S2 = w.sum(), 0.0, 0.0
     at, began = start[:d].copy(), np.zeros(d)

@@ -88,6 +88,27 @@ class MongeCost:
         scale = float(w.sum()) if cost == "pairwise_l2" else 1.0
         return cls(cost, KINDS[cost], w, scale, delta)
 
+    def location(self, X):
+        """Where one point replaces d of them (..., d): the location that belongs to the cost."""
+        w = self.weights
+        if self.kind == kinds.RANGE:
+            return 0.5 * (X.max(axis=-1) + X.min(axis=-1))
+        if self.kind == kinds.VARIANCE:
+            return X @ w / w.sum()
+        if self.kind == kinds.HUBER:
+            low, high = X.min(axis=-1), X.max(axis=-1)
+            for _ in range(60):  # halvings of the interval in which the slope changes its sign
+                middle = 0.5 * (low + high)
+                pull = (w * (X - middle[..., None]).clip(-self.delta, self.delta)).sum(axis=-1)
+                low, high = np.where(pull > 0, middle, low), np.where(pull > 0, high, middle)
+            return 0.5 * (low + high)
+        order = np.argsort(X, axis=-1)
+        below, half = np.cumsum(w[order], axis=-1), 0.5 * w.sum()
+        ends = [(below < level).sum(axis=-1, keepdims=True)
+                for level in (half * (1 - 1e-12), half * (1 + 1e-12))]  # fmt: skip
+        sorted_x = np.take_along_axis(X, order, axis=-1)
+        return np.take_along_axis(sorted_x, np.concatenate(ends, axis=-1), -1).mean(axis=-1)
+
     def check(self, function, supports, like=None):
         """Refuse a callable that is not Monge on the product of the supports.
 

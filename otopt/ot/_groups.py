@@ -74,7 +74,7 @@ def _read_weight(function, sample_weight, N):
 
 def _number_labels(function, array):
     """Labels in use, their numbers (N,) and how often they occur."""
-    if array.dtype.kind in "iu" and 0 <= array.min() and array.max() < max(256, len(array)):
+    if array.dtype.kind in "iu" and array.min() >= 0 and array.max() < max(256, len(array)):
         counts = np.bincount(array)
         labels = np.flatnonzero(counts)  # no sort for the usual 0..d-1
         if len(labels) == len(counts):

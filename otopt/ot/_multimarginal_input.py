@@ -8,11 +8,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from otopt._backend import as_numpy, is_tensor
+from otopt._backend import as_numpy
 from otopt._core.problems import MASS_RTOL, MASS_RTOL_SINGLE
 from otopt._core.validation import _as_array
 from otopt._kernels.monge_path import north_west
-
 
 __all__ = [
     "Marginals",
