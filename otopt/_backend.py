@@ -7,8 +7,9 @@ import os
 import platform
 import sys
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
-__all__ = ["as_numpy", "is_tensor", "kernels", "show_config", "torch_kernels"]
+__all__ = ["as_numpy", "is_tensor", "kernels", "show_config", "torch_kernels", "torch_module"]
 
 
 def kernels():
@@ -24,13 +25,18 @@ def kernels():
 
 def is_tensor(x):
     """Whether x is a torch tensor; torch is not imported to find out."""
-    torch = sys.modules.get("torch")
+    torch: Any = sys.modules.get("torch")
     return torch is not None and isinstance(x, torch.Tensor)
 
 
 def as_numpy(x):
     """Return tensors as arrays without their gradients, everything else as it is."""
     return x.detach().cpu().numpy() if is_tensor(x) else x
+
+
+def torch_module() -> Any:
+    """Return torch where a tensor has arrived, so that somebody else has imported it."""
+    return sys.modules["torch"]
 
 
 def torch_kernels(name):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from otopt._backend import is_tensor, torch_kernels
+from otopt._backend import is_tensor, torch_kernels, torch_module
 from otopt._oracles.monge import COSTS, MongeCost
 
 from ._multimarginal_input import check_masses, read_marginals, read_places
@@ -15,7 +15,7 @@ __all__ = ["solve_tensors"]
 
 def solve_tensors(A, cost, support, weights, delta, normalize, *, on_device=None):
     """Value and dual; `on_device` runs the torch kernels, by default off the CPU."""
-    import torch
+    torch = torch_module()
 
     is_list = not is_tensor(A)
     inputs = list(A) if is_list else [A]
@@ -48,7 +48,7 @@ def solve_tensors(A, cost, support, weights, delta, normalize, *, on_device=None
 
 def _closed_form(given, A, cost, support, weights):
     """Nothing but three numbers for the checks leaves the device."""
-    import torch
+    torch = torch_module()
 
     if A.ndim < 2 or 0 in A.shape:
         read_marginals(given, support, False)  # refuses it
@@ -70,7 +70,7 @@ def _closed_form(given, A, cost, support, weights):
 
 def _sweep(marginals, rule, like):
     """One problem after the other."""
-    import torch
+    torch = torch_module()
 
     path_sweep = torch_kernels("multimarginal").path_sweep
     x = like.new_tensor(np.concatenate(marginals.supports))

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from otopt._backend import as_numpy, is_tensor, kernels, torch_kernels
+from otopt._backend import as_numpy, is_tensor, kernels, torch_kernels, torch_module
 from otopt._core.validation import _as_array
 from otopt._oracles.monge import MongeCost
 
 from ._groups import read_membership
 from .multimarginal_result import MMOTSamplesResult
 
-__all__ = ["mmot_samples"]
+__all__ = ["mmot_samples", "solve_events", "solve_on_device", "solve_samples"]
 
 NAME = "mmot_samples"
 
@@ -120,7 +120,7 @@ def _join(x):
         message = f"{NAME}: `x` must hold no empty group; got sizes {sizes}; leave those out."
         raise ValueError(message)
     if any(is_tensor(part) for part in x):
-        import torch
+        torch = torch_module()
 
         joined = torch.cat(list(x))
     else:
@@ -130,7 +130,12 @@ def _join(x):
 
 def solve_samples(x, members, rule):
     """Value and gradient (N,) of checked float64 samples and a named cost."""
-    places = members.places(x)
+    value, gradient = solve_events(members.places(x), members, rule)
+    return value, members.fold(gradient, len(x))
+
+
+def solve_events(places, members, rule):
+    """The same with a gradient for each pair of sample and marginal."""
     if rule.is_cut:
         value, gradient, _ = kernels().lovasz_pooled(
             rule.kind, places, members.group, members.mass, members.unit, rule.weights
@@ -141,7 +146,7 @@ def solve_samples(x, members, rule):
             rule.kind, places[order], start, cdf, rule.weights, rule.delta, 1.0
         )
         gradient = _share_at_ties(sorted_gradient, places, members, order)
-    return float(rule.scale * value), members.fold(rule.scale * gradient, len(x))
+    return float(rule.scale * value), rule.scale * gradient
 
 
 def _by_group(places, members):
@@ -172,41 +177,37 @@ def _share_at_ties(sorted_gradient, places, members, order):
 
 def _solve_tensor(x, places, members, rule):
     """Value, attached to x, and gradient; named costs on the CPU run in numba."""
-    import torch
-
+    torch = torch_module()
     like = x.detach()
     like = like if like.dtype in (torch.float32, torch.float64) else like.float()
     if like.device.type == "cpu" and rule.function is None:
         value, gradient = solve_samples(places, members, rule)
+    elif members.sample is None:
+        value, gradient = solve_on_device(like, members, rule)
     else:
-        value, gradient = solve_on_device(like, places, members, rule)
+        sample = torch.as_tensor(members.sample, device=like.device)
+        value, events = solve_on_device(like[sample], members, rule)
+        gradient = torch.zeros_like(like).index_add_(0, sample, events)
     value = torch.as_tensor(value, dtype=like.dtype, device=like.device)
     gradient = torch.as_tensor(gradient, device=like.device).to(like.dtype)
     return torch_kernels("multimarginal").with_gradient(value, [x], [gradient]), gradient
 
 
-def solve_on_device(like, places, members, rule):
-    """The same with torch kernels; `places` are the numbers of `like` on the host."""
-    import torch
-
+def solve_on_device(x, members, rule):
+    """`solve_events` with torch kernels and any cost."""
+    torch = torch_module()
     device_kernels = torch_kernels("multimarginal")
-    index = None if members.sample is None else torch.as_tensor(members.sample, device=like.device)
-    x = like if index is None else like[index]
     if rule.is_cut:
-        mass = None if members.mass is None else like.new_tensor(members.mass)
-        group = torch.as_tensor(members.group, device=like.device)
-        unit, w = like.new_tensor(members.unit), like.new_tensor(rule.weights)
+        mass = None if members.mass is None else x.new_tensor(members.mass)
+        group = torch.as_tensor(members.group, device=x.device, dtype=torch.int64)
+        unit, w = x.new_tensor(members.unit), x.new_tensor(rule.weights)
         value, gradient, _ = device_kernels.lovasz_pooled(rule.kind, x, group, mass, unit, w)
-    else:
-        order, start, cdf = _by_group(members.places(places), members)
-        sorted_places = members.places(places)[order]
-        rule.check(NAME, np.split(sorted_places, start[1:-1]), like)
-        into = torch.as_tensor(order, device=like.device)
-        value, _, sorted_gradient = device_kernels.path_sweep(
-            rule, x[into], start, like.new_tensor(cdf), like.new_tensor(1.0), True
-        )
-        gradient = torch.empty_like(x)
-        gradient[into] = sorted_gradient
-    if index is not None:
-        gradient = torch.zeros_like(like).index_add_(0, index, gradient)
-    return value, gradient
+        return value, gradient
+    places = as_numpy(x).astype(float)
+    order, start, cdf = _by_group(places, members)
+    rule.check(NAME, np.split(places[order], start[1:-1]), x)
+    into = torch.as_tensor(order, device=x.device)
+    value, _, sorted_gradient = device_kernels.path_sweep(
+        rule, x[into], start, x.new_tensor(cdf), x.new_tensor(1.0), True
+    )
+    return value, torch.empty_like(x).index_copy_(0, into, sorted_gradient)
