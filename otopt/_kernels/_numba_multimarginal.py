@@ -11,7 +11,7 @@ LARGEST = np.int64(0x7FFFFFFFFFFFFFFF)
 
 
 @njit(cache=True)
-def range_grid(A, gaps, dual):
+def _range_scan(A, gaps, dual, rtol):
     """Cost max - min for one problem; NaN where A breaks a rule, which the caller then names.
 
     CDFs are non-negative, and such floats have the order of their bits: maxima over integers are
@@ -54,8 +54,13 @@ def range_grid(A, gaps, dual):
     for k in range(d):
         dual[n - 1, k] = slope[k]
         sign |= last_bits[k]
-        equal &= abs(cdf[k] + last[k] - mass) <= 1e-12 * mass
+        equal &= abs(cdf[k] + last[k] - mass) <= rtol * mass
     return value if equal and sign >= 0 else np.nan
+
+
+@njit(cache=True)
+def range_grid(A, gaps, dual):
+    return _range_scan(A, gaps, dual, 1e-11)
 
 
 @njit(cache=True)
@@ -117,7 +122,7 @@ def lovasz_grid(kind, A, gaps, w):
     value = np.empty(A.shape[0])
     for b in range(A.shape[0]):
         if kind == RANGE:
-            value[b] = range_grid(A[b], gaps, dual[b])
+            value[b] = _range_scan(A[b], gaps, dual[b], np.inf)
         else:
             value[b] = _sorted_grid(kind, A[b], gaps, w, dual[b])
     return value, dual

@@ -23,7 +23,7 @@ def range_grid(A, gaps, dual):
     value, dual[:] = lovasz_grid(RANGE, A, gaps, np.ones(A.shape[1]))
     sums = A.sum(axis=0)
     valid = A.min() >= 0 and 0 < sums[0] < np.inf
-    return float(value) if valid and np.ptp(sums) <= 1e-12 * sums[0] else np.nan
+    return float(value) if valid and np.ptp(sums) <= 1e-11 * sums[0] else np.nan
 
 
 def _pooled_gradient(kind, x, order, group, mass, w):

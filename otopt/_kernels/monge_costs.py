@@ -13,8 +13,9 @@ RANGE, PAIRWISE_L1, MEDIAN, VARIANCE, HUBER = range(5)
 def lovasz_extension(kind, V, w):
     """Value (...,) and a subgradient (..., d) at V (..., d), with weights w (d,).
 
-    Edmonds' greedy algorithm: on ascending v_r with cumulative weights W_r it is ``sum_r (g(W_(r-1))
-    - g(W_r)) v_r``. g vanishes on nothing and on everything, so that only differences count.
+    Edmonds' greedy algorithm: on ascending v_r with cumulative weights W_r it is
+    ``sum_r (g(W_(r-1)) - g(W_r)) v_r``. g vanishes on nothing and on everything, so that only
+    differences count.
     """
     if isinstance(V, np.ndarray):
         order, take = np.argsort(V, axis=-1, kind="stable"), np.take_along_axis

@@ -1,4 +1,4 @@
-"""Multi-marginal transport on a line in torch, for any device; see `reference` for the plain text."""
+"""Multi-marginal transport on a line in torch, for any device."""
 
 from __future__ import annotations
 
@@ -15,17 +15,18 @@ class _WithGradient(torch.autograd.Function):
     @staticmethod
     def forward(ctx, value, count, *tensors):
         ctx.save_for_backward(*tensors[count:])
-        ctx.count = count
+        if isinstance(value, float):
+            return tensors[count].new_tensor(value)
         return value.clone()
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx, outer):
-        def times(g):
-            return (g * outer.reshape(outer.shape + (1,) * (g.ndim - outer.ndim))).to(g.dtype)
-
-        grads = [times(g) for g in ctx.saved_tensors]
-        return None, None, *grads, *[None] * ctx.count
+        if outer.ndim == 0:
+            grads = [g * outer for g in ctx.saved_tensors]
+        else:
+            grads = [g * outer[(...,) + (None,) * (g.ndim - outer.ndim)] for g in ctx.saved_tensors]
+        return None, None, *grads, *[None] * len(grads)
 
 
 def with_gradient(value, inputs, grads):

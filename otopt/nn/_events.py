@@ -1,4 +1,4 @@
-"""Batches of scores as events: a place, a group, a mass, and what its gradient is worth."""
+"""Batches of scores as events: a place, a group, a mass."""
 
 from __future__ import annotations
 
@@ -8,43 +8,64 @@ import numpy as np
 import torch
 import torch.distributed as dist
 
-__all__ = ["Batch", "gather", "read_labels", "scale_gradient"]
+__all__ = ["Events", "gather", "read_events", "scale_gradient"]
 
 
-class Batch(NamedTuple):
-    """Scores (N, C) with groups, either a number (N,) or shares (N, G), and weights (N,) or None."""
+class Events(NamedTuple):
+    """Masses at places, each of one group: a batch of scores without its shape.
 
-    scores: torch.Tensor
-    groups: torch.Tensor
-    weight: torch.Tensor | None
+    places (E,) or (E, C); group (E,), numbers from 0; mass (E,), or None for ones.
+    """
 
-    def shares(self, count):
-        """Masses (N, count) of every sample in every group."""
-        if self.groups.ndim == 2:
-            shares = self.groups.to(self.scores.dtype)
-        else:
-            shares = torch.nn.functional.one_hot(self.groups, count).to(self.scores.dtype)
-        return shares if self.weight is None else shares * self.weight[:, None]
+    places: torch.Tensor
+    group: torch.Tensor
+    mass: torch.Tensor | None
+
+    def masses(self):
+        """Mass (E,), ones where they are not stored."""
+        return self.places.new_ones(len(self.group)) if self.mass is None else self.mass
 
 
-def read_labels(name, groups, N, labels, device):
-    """Numbers (N,) or shares (N, G) as a tensor; `labels` are those known in advance, or None."""
+def read_events(name, scores, groups, sample_weight, labels):
+    """Check and cast a batch; `labels` are the groups known in advance, or None."""
+    N = len(scores)
+    group = read_groups(name, groups, N, labels).to(scores.device)
+    mass = None
+    if sample_weight is not None:
+        mass = torch.as_tensor(sample_weight, device=scores.device).detach().to(scores.dtype)
+        if mass.shape != (N,) or not ((mass >= 0) & mass.isfinite()).all():
+            message = (
+                f"{name}: `sample_weight` must hold one finite number >= 0 for each of the {N} "
+                f"scores; got shape {tuple(mass.shape)}."
+            )
+            raise ValueError(message)
+    if group.ndim == 1:
+        return Events(scores, group, mass)
+    shares = group.to(scores.dtype)
+    shares = shares if mass is None else shares * mass[:, None]
+    sample, column = shares.nonzero(as_tuple=True)
+    return Events(scores[sample], column, shares[sample, column])
+
+
+def read_groups(name, groups, N, labels):
+    """Numbers (N,) or shares (N, G) as a tensor."""
     if not isinstance(groups, torch.Tensor):
         array = np.asarray(groups)
         if array.dtype.kind not in "iufb":
             array = _number(name, array, labels)
         groups = torch.as_tensor(array)
+    count = None if labels is None else len(labels)
     if groups.ndim == 2 and groups.shape[0] == N and groups.shape[1] > 1:
-        if not (groups >= 0).all() or not torch.isfinite(groups).all():
+        if not ((groups >= 0) & groups.isfinite()).all():
             message = f"{name}: shares in `groups` must be finite and >= 0; got others."
             raise ValueError(message)
-        if labels is not None and len(labels) != groups.shape[1]:
+        if count not in (None, groups.shape[1]):
             message = (
-                f"{name}: `groups` must have one column for each of the {len(labels)} groups; "
+                f"{name}: `groups` must have one column for each of the {count} groups; "
                 f"got {groups.shape[1]}."
             )
             raise ValueError(message)
-        return groups.to(device)
+        return groups.detach()
     if groups.numel() != N:
         message = (
             f"{name}: `groups` must hold a label for each of the {N} scores, or a row of shares; "
@@ -55,15 +76,16 @@ def read_labels(name, groups, N, labels, device):
     if groups.is_floating_point() and not (groups == groups.round()).all():
         message = f"{name}: labels in `groups` must be integers or strings; got fractions or NaN."
         raise ValueError(message)
-    groups = groups.to(device=device, dtype=torch.int64)
-    count = None if labels is None else len(labels)
-    if N and (groups.min() < 0 or (count is not None and groups.max() >= count)):
-        top = "" if count is None else f"..{count - 1}"
-        message = (
-            f"{name}: integer labels in `groups` must be 0{top}; got {int(groups.min())} to "
-            f"{int(groups.max())}; map others with torch.unique(..., return_inverse=True)."
-        )
-        raise ValueError(message)
+    groups = groups.to(torch.int64)
+    if N:
+        low, high = groups.aminmax()
+        if low < 0 or (count is not None and high >= count):
+            top = "" if count is None else f"..{count - 1}"
+            message = (
+                f"{name}: integer labels in `groups` must be 0{top}; got {int(low)} to "
+                f"{int(high)}; map others with torch.unique(..., return_inverse=True)."
+            )
+            raise ValueError(message)
     return groups
 
 
@@ -84,29 +106,29 @@ def _number(name, array, labels):
     return np.array([number[label] for label in array.ravel()])
 
 
-def gather(batch):
-    """The batch of all processes, in the order of their ranks, and the slice that is ours.
+def gather(events):
+    """The events of all processes, in the order of their ranks.
 
-    Only our own scores carry a gradient. Every process computes the same loss; since data-parallel
+    Only our own places carry a gradient. Every process computes the same loss; since data-parallel
     training averages gradients over processes, ours has to count `world size` times.
     """
     rank, world = dist.get_rank(), dist.get_world_size()
-    N = len(batch.scores)
-    sizes = [torch.zeros(1, dtype=torch.int64, device=batch.scores.device) for _ in range(world)]
-    dist.all_gather(sizes, sizes[0].new_full((1,), N))
+    E = len(events.group)
+    sizes = [torch.zeros(1, dtype=torch.int64, device=events.group.device) for _ in range(world)]
+    dist.all_gather(sizes, sizes[0].new_full((1,), E))
     counts = [int(size) for size in sizes]
 
     def together(x):
         padded = x.new_zeros(max(counts), *x.shape[1:])
-        padded[:N] = x.detach()
+        padded[:E] = x.detach()
         parts = [torch.empty_like(padded) for _ in range(world)]
         dist.all_gather(parts, padded)
         return [part[:count] for part, count in zip(parts, counts, strict=True)]
 
-    scores = together(batch.scores)
-    scores[rank] = scale_gradient(batch.scores, float(world))
-    weight = None if batch.weight is None else torch.cat(together(batch.weight))
-    return Batch(torch.cat(scores), torch.cat(together(batch.groups)), weight)
+    places = together(events.places)
+    places[rank] = scale_gradient(events.places, float(world))
+    mass = torch.cat(together(events.masses()))  # one process may have masses, another none
+    return Events(torch.cat(places), torch.cat(together(events.group)), mass)
 
 
 class _ScaleGradient(torch.autograd.Function):
@@ -121,5 +143,5 @@ class _ScaleGradient(torch.autograd.Function):
 
 
 def scale_gradient(x, factor):
-    """Return x; its gradient counts `factor` times (a number or a tensor shaped as x)."""
+    """Return x; its gradient counts `factor` times (a number or a tensor that broadcasts)."""
     return _ScaleGradient.apply(x, factor)

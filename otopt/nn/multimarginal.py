@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 import torch.distributed as dist
@@ -14,7 +16,7 @@ from otopt.ot.multimarginal import mmot_1d
 from otopt.ot.multimarginal_null import mmot_null_level
 from otopt.ot.multimarginal_samples import solve_events, solve_on_device
 
-from ._events import Batch, gather, read_labels, scale_gradient
+from ._events import Events, gather, read_events, scale_gradient
 
 __all__ = ["MMOTLoss"]
 
@@ -144,9 +146,9 @@ class MMOTLoss(torch.nn.Module):
         self.penalty = as_real(NAME, "penalty", penalty, low=0.0, strict=True)
         self.distributed = distributed
         self.value = torch.zeros(())
-        count = 0 if self.labels is None else len(self.labels)
-        self.register_buffer("past_scores", torch.zeros(0, 0))
-        self.register_buffer("past_shares", torch.zeros(0, count))
+        self.register_buffer("past_places", torch.zeros(0))
+        self.register_buffer("past_group", torch.zeros(0, dtype=torch.int64))
+        self.register_buffer("past_mass", torch.zeros(0))
         self.register_buffer("multiplier", torch.zeros(()))
         self.register_buffer("_seen", torch.zeros(2))  # sum and number of values
 
@@ -167,13 +169,15 @@ class MMOTLoss(torch.nn.Module):
         Tensor, shape ()
             The loss, float32 or float64.
         """
-        batch = self._read(scores, groups, sample_weight)
+        events = read_events(NAME, self._read(scores), groups, sample_weight, self.labels)
         if self.distributed or (self.distributed is None and _has_peers()):
-            batch = gather(batch)
-        value = self._value(batch)
-        self.value = value.detach()
+            events = gather(events)
         if self.training and self.memory:
-            self._remember(batch)
+            value = self._value(*self._with_memory(events))
+            self._remember(events)
+        else:
+            value = self._value(events)
+        self.value = value.detach()
         if self.target is None:
             return torch.relu(value - self.slack) if self.slack else value
         if self.training:
@@ -227,8 +231,9 @@ class MMOTLoss(torch.nn.Module):
 
     def forget(self):
         """Empty the memory, for example where the scale of the scores has changed."""
-        self.past_scores = self.past_scores[:0]
-        self.past_shares = self.past_shares[:0]
+        self.past_places = self.past_places[:0]
+        self.past_group = self.past_group[:0]
+        self.past_mass = self.past_mass[:0]
 
     def extra_repr(self):
         """Settings that differ from the usual ones, for `print(model)`."""
@@ -237,7 +242,7 @@ class MMOTLoss(torch.nn.Module):
                     if getattr(self, n) != usual]  # fmt: skip
         return ", ".join([f"cost={self.cost!r}", *settings])
 
-    def _read(self, scores, groups, sample_weight):
+    def _read(self, scores):
         if not (isinstance(scores, torch.Tensor) and scores.is_floating_point()):
             kind = getattr(scores, "dtype", type(scores).__name__)
             message = f"{NAME}: `scores` must be a tensor of floats; got {kind}."
@@ -246,91 +251,59 @@ class MMOTLoss(torch.nn.Module):
             shape = tuple(scores.shape)
             message = f"{NAME}: `scores` must have shape (N,) or (N, C); got {shape}."
             raise ValueError(message)
-        x = scores if scores.ndim == 2 else scores[:, None]
-        x = x if x.dtype in (torch.float32, torch.float64) else x.float()
-        if not torch.isfinite(x).all():
+        # A sum is finite where all numbers are, and one pass tells.
+        if not math.isfinite(scores.detach().sum(dtype=torch.float64)):
             message = f"{NAME}: `scores` must be finite; got NaN or inf; look at the model."
             raise ValueError(message)
-        weight = None
-        if sample_weight is not None:
-            weight = torch.as_tensor(sample_weight, device=x.device).detach().to(x.dtype)
-            if weight.shape != x.shape[:1] or not (weight >= 0).all():
-                message = (
-                    f"{NAME}: `sample_weight` must hold one number >= 0 for each of the {len(x)} "
-                    f"scores; got shape {tuple(weight.shape)}."
-                )
-                raise ValueError(message)
-        return Batch(x, read_labels(NAME, groups, len(x), self.labels, x.device), weight)
+        return scores if scores.dtype in (torch.float32, torch.float64) else scores.float()
 
-    def _value(self, batch):
-        """Sum over columns of the cost between the groups of the batch and of the memory."""
-        x, groups, weight = batch
-        factor = None
-        if self.training and len(self.past_scores):
-            if self.past_scores.shape[1] != x.shape[1]:
-                message = (
-                    f"{NAME}: `scores` must have the {self.past_scores.shape[1]} columns of those "
-                    f"in memory; got {x.shape[1]}; call forget() first."
-                )
-                raise ValueError(message)
-            live = batch.shares(len(self.labels))
-            groups = torch.cat([live, self.past_shares.to(live)])
-            weight, factor = None, groups.sum(0) / live.sum(0)  # inf only where nothing is live
-            x = torch.cat([x, self.past_scores.to(x)])
-        sample, group, mass = None, groups, weight
-        if groups.ndim == 2:
-            shares = groups if weight is None else groups * weight[:, None]
-            sample, group = shares.nonzero(as_tuple=True)
-            mass = shares[sample, group].to(x.dtype)
-        events, kept = self._members(group, mass)
-        if events is None:
-            return (x * 0.0).sum()
+    def _value(self, events, factor=None):
+        """Sum over columns of the cost between groups; gradients of group k times factor[k]."""
+        members, rule, kept = self._members(events)
+        places = events.places
+        if members is None:
+            return (places * 0.0).sum()
+        if factor is not None:
+            scale = torch.as_tensor(factor, device=places.device).to(places.dtype)[events.group]
+            places = scale_gradient(places, scale if places.ndim == 1 else scale[:, None])
         if kept is not None:
-            sample = kept if sample is None else sample[kept]
-        scale = None if factor is None else factor[group if kept is None else group[kept]]
-        value = 0.0
-        for column in x.unbind(1):
-            places = column if sample is None else column[sample]
-            if scale is not None:
-                places = scale_gradient(places, torch.where(scale.isfinite(), scale, 0.0))
-            value = value + self._cost(places, *events)
-        return value
+            places = places[torch.as_tensor(kept, device=places.device)]
+        if places.ndim == 1:
+            return self._cost(places, members, rule)
+        return torch.stack([self._cost(x, members, rule) for x in places.unbind(1)]).sum()
 
-    def _members(self, group, mass):
-        """Groups that count, numbered anew, with their rule; and which events they keep."""
-        group = group.cpu().numpy()
-        mass = None if mass is None else mass.double().cpu().numpy()
+    def _members(self, events):
+        """Groups that count, numbered anew; their rule; and which events they keep, if not all."""
+        group = events.group.cpu().numpy()
+        mass = None if events.mass is None else events.mass.double().cpu().numpy()
         counts = np.bincount(group)
         totals = counts if mass is None else np.bincount(group, mass)
         labels = np.flatnonzero((counts >= self.min_group_size) & (totals > 0))
         if len(labels) < 2:
-            return (None, None)
+            return None, None, None
         kept = None
         if len(labels) < len(counts):
             number = np.full(len(counts), -1)
             number[labels] = np.arange(len(labels))
-            group = number[group]
-            kept = np.flatnonzero(group >= 0)
-            group = group[kept]
+            kept = np.flatnonzero(number[group] >= 0)
+            group = number[group[kept]]
             mass = None if mass is None else mass[kept]
         if mass is not None:
             mass = mass / totals[labels][group]
         unit = 1.0 / counts[labels] if mass is None else np.ones(len(labels))
-        members = Membership(group, None, mass, unit, labels)
         weights = None if self.weights is None else self.weights[labels]
         rule = MongeCost.resolve(NAME, self.cost, len(labels), weights, self.delta)
-        return (members, rule), (None if kept is None else torch.as_tensor(kept))
+        return Membership(group, None, mass, unit, labels), rule, kept
 
     def _cost(self, places, members, rule):
-        x = places.detach()
         if self.bins is not None:
             return self._binned_cost(places, members, rule)
+        x = places.detach()
         if x.device.type == "cpu":
             value, gradient = solve_events(x.double().numpy(), members, rule)
+            gradient = torch.from_numpy(gradient).to(x.dtype)
         else:
             value, gradient = solve_on_device(x, members, rule)
-        value = torch.as_tensor(value, dtype=x.dtype, device=x.device)
-        gradient = torch.as_tensor(gradient, device=x.device).to(x.dtype)
         return with_gradient(value, [places], [gradient])
 
     def _binned_cost(self, places, members, rule):
@@ -352,11 +325,35 @@ class MMOTLoss(torch.nn.Module):
             A, cost=rule.name, support=centres, weights=weights, delta=self.delta, normalize=True
         ).value
 
-    def _remember(self, batch):
-        scores, shares = batch.scores.detach(), batch.shares(len(self.labels))
-        past = self.past_scores.to(scores).reshape(-1, scores.shape[1])
-        self.past_scores = torch.cat([past, scores])[-self.memory :]
-        self.past_shares = torch.cat([self.past_shares.to(shares), shares])[-self.memory :]
+    def _with_memory(self, events):
+        """Events of now and before, and how much of a group's mass one of now stands for."""
+        past = self.past_places.to(events.places)
+        if len(past) == 0:
+            return events, None
+        if past.shape[1:] != events.places.shape[1:]:
+            message = (
+                f"{NAME}: `scores` must have the columns of those in memory; got shape "
+                f"{tuple(events.places.shape)}; call forget() first."
+            )
+            raise ValueError(message)
+        live = events.masses()
+        both = Events(
+            torch.cat([events.places, past]),
+            torch.cat([events.group, self.past_group.to(events.group)]),
+            torch.cat([live, self.past_mass.to(live)]),
+        )
+        count = len(self.labels)
+        here = torch.bincount(events.group, live, count)
+        factor = torch.bincount(both.group, both.mass, count) / here
+        return both, torch.where(here > 0, factor, 1.0)
+
+    def _remember(self, events):
+        places, kept = events.places.detach(), slice(-self.memory, None)
+        past = self.past_places.to(places) if len(self.past_places) else places[:0]
+        mass = events.masses()
+        self.past_places = torch.cat([past, places])[kept]
+        self.past_group = torch.cat([self.past_group.to(events.group), events.group])[kept]
+        self.past_mass = torch.cat([self.past_mass.to(mass), mass])[kept]
 
 
 def _has_peers():

@@ -78,7 +78,7 @@ def _number_labels(function, array):
         counts = np.bincount(array)
         labels = np.flatnonzero(counts)  # no sort for the usual 0..d-1
         if len(labels) == len(counts):
-            return labels, array, counts
+            return labels, array.astype(np.intp, copy=False), counts
         number = np.zeros(len(counts), np.intp)
         number[labels] = np.arange(len(labels))
         return labels, number[array], counts[labels]

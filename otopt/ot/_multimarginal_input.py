@@ -123,6 +123,7 @@ def _read_array(A, support, normalize, function):
     _refuse_masses(function, "A", stacked, sums, _is_single(raw), normalize)
     mass = np.ones(len(sums)) if normalize else sums.mean(axis=1)
     stacked *= (mass[:, None] / sums)[:, None, :]
+    stacked += 0.0  # no negative zeros: kernels read the sign bit
     return Marginals(function, [x] * d, [order] * d, None, stacked, tuple(lead), mass)
 
 
@@ -204,8 +205,8 @@ def pairing(marginals, dual):
     if marginals.masses is not None:
         total = 0.0
         for a, z, order in zip(marginals.masses, dual, marginals.orders, strict=True):
-            z = as_numpy(z)
-            total += float(a @ (z if order is None else z[order]))
+            prices = as_numpy(z)
+            total += float(a @ (prices if order is None else prices[order]))
         return total
     z = np.asarray(as_numpy(dual), dtype=float).reshape(marginals.stacked.shape)
     if marginals.orders[0] is not None:

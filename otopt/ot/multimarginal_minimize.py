@@ -1,4 +1,4 @@
-"""Towards one common distribution: barycentres on a line, and the descent of Mehta et al. (2023)."""
+"""Towards one common distribution: barycentres on a line, and descent (Mehta et al. 2023)."""
 
 from __future__ import annotations
 
@@ -254,7 +254,7 @@ def _with_masses(marginals, A):
 
 
 def _descend(marginals, rule, value, maxiter, tol, callback):
-    """Projected subgradient steps of length value / ||gradient||^2 (Polyak: the least value is 0)."""
+    """Projected steps of length value / ||gradient||^2 (Polyak: the least value is 0)."""
     from types import SimpleNamespace
 
     A, mass = marginals.stacked[0].copy(), float(marginals.mass[0])

@@ -44,8 +44,8 @@ def mmot_samples(x, groups=None, *, cost="range", sample_weight=None, weights=No
     Returns
     -------
     MMOTSamplesResult
-        `value`, `gradient` (shaped as `x`) and `groups`. For a tensor ``value.backward()`` gives `x`
-        the gradient; both have its dtype, but float16 and bfloat16 become float32.
+        `value`, `gradient` (shaped as `x`) and `groups`. For a tensor ``value.backward()`` gives
+        `x` the gradient; both have its dtype, but float16 and bfloat16 become float32.
 
     Raises
     ------
