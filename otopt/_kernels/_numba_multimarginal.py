@@ -143,6 +143,7 @@ def _range_step(F, k, most, least):
 @njit(cache=True)
 def _pooled_range(x, order, group, mass, unit, grad, dual):
     N, d = x.shape[0], unit.shape[0]
+    weighted, priced = len(mass) > 0, len(dual) > 0
     F, slope = np.zeros(d), np.zeros(d)
     most = least = 0
     value = before = 0.0
@@ -150,10 +151,10 @@ def _pooled_range(x, order, group, mass, unit, grad, dual):
     i = order[0]
     for r in range(N):
         k = group[i]
-        F[k] += unit[k] if mass is None else mass[i]
+        F[k] += mass[i] if weighted else unit[k]
         most, least = _range_step(F, k, most, least)
         h = F[most] - F[least]
-        if dual is not None:
+        if priced:
             dual[i] = slope[k]
         if r == N - 1:
             grad[i] = before
@@ -164,7 +165,7 @@ def _pooled_range(x, order, group, mass, unit, grad, dual):
         gap = x[following] - x[i]
         value += gap * h
         ties |= gap == 0.0
-        if dual is not None:
+        if priced:
             slope[most] -= gap
             slope[least] += gap
         i = following
@@ -174,6 +175,7 @@ def _pooled_range(x, order, group, mass, unit, grad, dual):
 @njit(cache=True)
 def _pooled_sorted(kind, x, order, group, mass, unit, w, grad, dual):
     N, d = x.shape[0], unit.shape[0]
+    weighted, priced = len(mass) > 0, len(dual) > 0
     F, slope, ranks = np.zeros(d), np.zeros(d), np.arange(d)
     total = w.sum()
     value = before = 0.0
@@ -181,8 +183,8 @@ def _pooled_sorted(kind, x, order, group, mass, unit, w, grad, dual):
     for r in range(N):
         i = order[r]
         k = group[i]
-        F[k] += unit[k] if mass is None else mass[i]
-        if dual is not None:
+        F[k] += mass[i] if weighted else unit[k]
+        if priced:
             dual[i] = slope[k]
         if r == N - 1:
             grad[i] = before
@@ -203,6 +205,7 @@ def _resolve_ties(kind, x, order, group, mass, unit, w, grad):
     Each telescopes to what the place has as a whole, so the gradient still sums to zero.
     """
     N, d = x.shape[0], unit.shape[0]
+    weighted = len(mass) > 0
     F, moved, added, share = np.zeros(d), np.zeros(d), np.zeros(d), np.zeros(d)
     ranks, ignored, total = np.arange(d), np.zeros(d), w.sum()
     start = 0
@@ -213,7 +216,7 @@ def _resolve_ties(kind, x, order, group, mass, unit, w, grad):
         added[:] = 0.0
         for r in range(start, stop):
             i = order[r]
-            added[group[i]] += unit[group[i]] if mass is None else mass[i]
+            added[group[i]] += mass[i] if weighted else unit[group[i]]
         if stop > start + 1:
             share[:] = 0.0
             for direction in range(2):
@@ -229,7 +232,7 @@ def _resolve_ties(kind, x, order, group, mass, unit, w, grad):
             for r in range(start, stop):
                 i = order[r]
                 k = group[i]
-                own = unit[k] if mass is None else mass[i]
+                own = mass[i] if weighted else unit[k]
                 grad[i] = share[k] * (own / added[k]) if added[k] > 0.0 else 0.0
         for k in range(d):
             F[k] += added[k]
@@ -248,11 +251,12 @@ def _pooled(kind, x, order, group, mass, unit, w, grad, dual):
 
 
 def lovasz_pooled(kind, x, group, mass, unit, w, want_dual=False):
-    grad = np.empty(len(x))
-    dual = np.empty(len(x)) if want_dual else None
+    grad, absent = np.empty(len(x)), np.empty(0)  # None would be compiled as a case of its own
+    dual = np.empty(len(x)) if want_dual else absent
+    mass = absent if mass is None else mass
     # NumPy's sort has vector instructions; numba's has not.
     value = _pooled(kind, x, np.argsort(x), group, mass, unit, w, grad, dual)
-    return value, grad, dual
+    return value, grad, dual if want_dual else None
 
 
 @njit(cache=True)

@@ -20,10 +20,11 @@ def lovasz_grid(kind, A, gaps, w):
 def range_grid(A, gaps, dual):
     if A.size == 0:
         return np.nan
-    value, dual[:] = lovasz_grid(RANGE, A, gaps, np.ones(A.shape[1]))
     sums = A.sum(axis=0)
-    valid = A.min() >= 0 and 0 < sums[0] < np.inf
-    return float(value) if valid and np.ptp(sums) <= 1e-11 * sums[0] else np.nan
+    if not (A.min() >= 0 and 0 < sums[0] < np.inf and np.ptp(sums) <= 1e-11 * sums[0]):
+        return np.nan
+    value, dual[:] = lovasz_grid(RANGE, A, gaps, np.ones(A.shape[1]))
+    return float(value)
 
 
 def _pooled_gradient(kind, x, order, group, mass, w):

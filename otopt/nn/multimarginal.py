@@ -274,7 +274,7 @@ class MMOTLoss(torch.nn.Module):
 
     def _members(self, events):
         """Groups that count, numbered anew; their rule; and which events they keep, if not all."""
-        group = events.group.cpu().numpy()
+        group = np.ascontiguousarray(events.group.cpu().numpy())
         mass = None if events.mass is None else events.mass.double().cpu().numpy()
         counts = np.bincount(group)
         totals = counts if mass is None else np.bincount(group, mass)

@@ -109,7 +109,7 @@ def _soft(function, array, weight):
         message = f"{function}: `groups` must give some sample a share; got zeros only."
         raise ValueError(message)
     shares = shares[:, labels]
-    sample, group = np.nonzero(shares)
+    sample, group = map(np.ascontiguousarray, np.nonzero(shares))
     return _weighed(function, group, sample, shares[sample, group], labels)
 
 

@@ -63,7 +63,11 @@ def test_lovasz_grid(kind):
         value, dual = reference.lovasz_grid(kind, A[None], gaps, w)
         fast, fast_dual = numba_cpu.lovasz_grid(kind, A[None], gaps, w)
         tensor, tensor_dual = on_torch.lovasz_grid(kind, *as_tensors(A, gaps, w))
-        for v, z in ((value, dual), (fast, fast_dual), (tensor, tensor_dual[None].numpy())):
+        for v, z in (
+            (value, dual),
+            (fast, fast_dual),
+            (tensor[None].numpy(), tensor_dual[None].numpy()),
+        ):
             assert v == pytest.approx(value, abs=1e-14)
             assert (A * z[0]).sum() == pytest.approx(value[0], abs=1e-14)
             assert (z[0, 0] == 0).all()
