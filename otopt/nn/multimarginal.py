@@ -146,9 +146,7 @@ class MMOTLoss(torch.nn.Module):
         self.penalty = as_real(NAME, "penalty", penalty, low=0.0, strict=True)
         self.distributed = distributed
         self.value = torch.zeros(())
-        self.register_buffer("past_places", torch.zeros(0))
-        self.register_buffer("past_group", torch.zeros(0, dtype=torch.int64))
-        self.register_buffer("past_mass", torch.zeros(0))
+        self.past = None  # Events; not a buffer, whose shape a checkpoint would have to meet
         self.register_buffer("multiplier", torch.zeros(()))
         self.register_buffer("_seen", torch.zeros(2))  # sum and number of values
 
@@ -173,7 +171,8 @@ class MMOTLoss(torch.nn.Module):
         if self.distributed or (self.distributed is None and _has_peers()):
             events = gather(events)
         if self.training and self.memory:
-            value = self._value(*self._with_memory(events))
+            events, factor = self._with_memory(events)
+            value = self._value(events, factor)
             self._remember(events)
         else:
             value = self._value(events)
@@ -231,9 +230,15 @@ class MMOTLoss(torch.nn.Module):
 
     def forget(self):
         """Empty the memory, for example where the scale of the scores has changed."""
-        self.past_places = self.past_places[:0]
-        self.past_group = self.past_group[:0]
-        self.past_mass = self.past_mass[:0]
+        self.past = None
+
+    def get_extra_state(self):
+        """The memory, for `state_dict`."""
+        return None if self.past is None else tuple(self.past)
+
+    def set_extra_state(self, state):
+        """Take over the memory of a `state_dict`."""
+        self.past = None if state is None else Events(*state)
 
     def extra_repr(self):
         """Settings that differ from the usual ones, for `print(model)`."""
@@ -300,7 +305,7 @@ class MMOTLoss(torch.nn.Module):
             return self._binned_cost(places, members, rule)
         x = places.detach()
         if x.device.type == "cpu":
-            value, gradient = solve_events(x.double().numpy(), members, rule)
+            value, gradient = solve_events(np.ascontiguousarray(x.double().numpy()), members, rule)
             gradient = torch.from_numpy(gradient).to(x.dtype)
         else:
             value, gradient = solve_on_device(x, members, rule)
@@ -327,10 +332,10 @@ class MMOTLoss(torch.nn.Module):
 
     def _with_memory(self, events):
         """Events of now and before, and how much of a group's mass one of now stands for."""
-        past = self.past_places.to(events.places)
-        if len(past) == 0:
+        if self.past is None:
             return events, None
-        if past.shape[1:] != events.places.shape[1:]:
+        places, group, mass = self.past
+        if places.shape[1:] != events.places.shape[1:]:
             message = (
                 f"{NAME}: `scores` must have the columns of those in memory; got shape "
                 f"{tuple(events.places.shape)}; call forget() first."
@@ -338,22 +343,19 @@ class MMOTLoss(torch.nn.Module):
             raise ValueError(message)
         live = events.masses()
         both = Events(
-            torch.cat([events.places, past]),
-            torch.cat([events.group, self.past_group.to(events.group)]),
-            torch.cat([live, self.past_mass.to(live)]),
+            torch.cat([events.places, places.to(live)]),
+            torch.cat([events.group, group.to(events.group)]),
+            torch.cat([live, mass.to(live)]),
         )
         count = len(self.labels)
         here = torch.bincount(events.group, live, count)
         factor = torch.bincount(both.group, both.mass, count) / here
         return both, torch.where(here > 0, factor, 1.0)
 
-    def _remember(self, events):
-        places, kept = events.places.detach(), slice(-self.memory, None)
-        past = self.past_places.to(places) if len(self.past_places) else places[:0]
-        mass = events.masses()
-        self.past_places = torch.cat([past, places])[kept]
-        self.past_group = torch.cat([self.past_group.to(events.group), events.group])[kept]
-        self.past_mass = torch.cat([self.past_mass.to(mass), mass])[kept]
+    def _remember(self, both):
+        """Keep the newest: those of now come first."""
+        newest = slice(self.memory)
+        self.past = Events(both.places.detach()[newest], both.group[newest], both.masses()[newest])
 
 
 def _has_peers():

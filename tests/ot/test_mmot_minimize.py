@@ -21,7 +21,7 @@ def normals(means=(20, 60), stds=(5, 8)):
 def test_the_barycentre_of_normals_is_the_normal_in_between():
     result = otopt.mmot_minimize(normals(), cost="variance")
     assert result.barycenter.mean == pytest.approx(40, abs=1e-3)
-    assert result.barycenter.std == pytest.approx(6.5, abs=2e-3)
+    assert result.barycenter.std == pytest.approx(6.5, abs=5e-3)
     assert result.value == 0
     assert otopt.mmot_1d(result.A).value == 0
     on_grid = result.A[:, 0]
