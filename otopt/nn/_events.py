@@ -10,6 +10,8 @@ import torch.distributed as dist
 
 __all__ = ["Events", "gather", "read_events", "scale_gradient"]
 
+MANY = 1 << 20  # labels without `groups` are counted in an array of that length at most
+
 
 class Events(NamedTuple):
     """Masses at places, each of one group: a batch of scores without its shape.
@@ -77,15 +79,14 @@ def read_groups(name, groups, N, labels):
         message = f"{name}: labels in `groups` must be integers or strings; got fractions or NaN."
         raise ValueError(message)
     groups = groups.to(torch.int64)
-    if N:
-        low, high = groups.aminmax()
-        if low < 0 or (count is not None and high >= count):
-            top = "" if count is None else f"..{count - 1}"
-            message = (
-                f"{name}: integer labels in `groups` must be 0{top}; got {int(low)} to "
-                f"{int(high)}; map others with torch.unique(..., return_inverse=True)."
-            )
-            raise ValueError(message)
+    host = groups.cpu().numpy()  # on the CPU the same memory; NumPy is quicker on small arrays
+    if N and (host.min() < 0 or host.max() >= (MANY if count is None else count)):
+        top = MANY - 1 if count is None else count - 1
+        message = (
+            f"{name}: integer labels in `groups` must be 0..{top}; got {host.min()} to "
+            f"{host.max()}; map others with torch.unique(..., return_inverse=True)."
+        )
+        raise ValueError(message)
     return groups
 
 

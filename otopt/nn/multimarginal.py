@@ -145,6 +145,7 @@ class MMOTLoss(torch.nn.Module):
         self.target = None if target is None else as_real(NAME, "target", target, low=0.0)
         self.penalty = as_real(NAME, "penalty", penalty, low=0.0, strict=True)
         self.distributed = distributed
+        self._rules = {}  # by number of groups
         self.value = torch.zeros(())
         self.past = None  # Events; not a buffer, whose shape a checkpoint would have to meet
         self.register_buffer("multiplier", torch.zeros(()))
@@ -173,10 +174,14 @@ class MMOTLoss(torch.nn.Module):
         if self.training and self.memory:
             events, factor = self._with_memory(events)
             value = self._value(events, factor)
-            self._remember(events)
         else:
             value = self._value(events)
         self.value = value.detach()
+        if not math.isfinite(self.value):  # so is any score, or the value of finite ones
+            message = f"{NAME}: `scores` must be finite; got NaN or inf; look at the model."
+            raise ValueError(message)
+        if self.training and self.memory:
+            self._remember(events)
         if self.target is None:
             return torch.relu(value - self.slack) if self.slack else value
         if self.training:
@@ -256,10 +261,6 @@ class MMOTLoss(torch.nn.Module):
             shape = tuple(scores.shape)
             message = f"{NAME}: `scores` must have shape (N,) or (N, C); got {shape}."
             raise ValueError(message)
-        # A sum is finite where all numbers are, and one pass tells.
-        if not math.isfinite(scores.detach().sum(dtype=torch.float64)):
-            message = f"{NAME}: `scores` must be finite; got NaN or inf; look at the model."
-            raise ValueError(message)
         return scores if scores.dtype in (torch.float32, torch.float64) else scores.float()
 
     def _value(self, events, factor=None):
@@ -296,9 +297,15 @@ class MMOTLoss(torch.nn.Module):
         if mass is not None:
             mass = mass / totals[labels][group]
         unit = 1.0 / counts[labels] if mass is None else np.ones(len(labels))
-        weights = None if self.weights is None else self.weights[labels]
-        rule = MongeCost.resolve(NAME, self.cost, len(labels), weights, self.delta)
-        return Membership(group, None, mass, unit, labels), rule, kept
+        return Membership(group, None, mass, unit, labels), self._rule(labels), kept
+
+    def _rule(self, labels):
+        if self.weights is not None:
+            return MongeCost.resolve(NAME, self.cost, len(labels), self.weights[labels], self.delta)
+        if len(labels) not in self._rules:
+            rule = MongeCost.resolve(NAME, self.cost, len(labels), None, self.delta)
+            self._rules[len(labels)] = rule
+        return self._rules[len(labels)]
 
     def _cost(self, places, members, rule):
         if self.bins is not None:

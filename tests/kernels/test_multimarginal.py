@@ -1,13 +1,22 @@
 """Multi-marginal kernels: numba and torch against the plain NumPy reading."""
 
+import functools
+
 import numpy as np
 import pytest
 import torch
 
 from otopt._kernels import numba_cpu, reference
 from otopt._kernels import torch_multimarginal as on_torch
-from otopt._kernels.monge_costs import HUBER, MEDIAN, PAIRWISE_L1, RANGE, VARIANCE
-from otopt._kernels.monge_costs import monge_cost, monge_slope
+from otopt._kernels.monge_costs import (
+    HUBER,
+    MEDIAN,
+    PAIRWISE_L1,
+    RANGE,
+    VARIANCE,
+    monge_cost,
+    monge_slope,
+)
 
 CUTS, SWEPT = (RANGE, PAIRWISE_L1, MEDIAN), (VARIANCE, HUBER)
 SEEDS = range(12)
@@ -103,7 +112,7 @@ def test_sweep(kind):
         value, dual, grad = reference.sweep(kind, x, start, cdf, w, 0.3, 1.0)
         fast, fast_dual, fast_grad = numba_cpu.sweep(kind, x, start, cdf, w, 0.3, 1.0)
         places, levels, weights, one = as_tensors(x, cdf, w, 1.0)
-        cost = lambda X: monge_cost(kind, X, weights, 0.3)  # noqa: E731
+        cost = functools.partial(monge_cost, kind, w=weights, delta=0.3)
         tensor, tensor_dual, tensor_grad = on_torch.path_sweep(
             cost, places, start, levels, one.double(), True
         )

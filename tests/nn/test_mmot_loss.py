@@ -194,7 +194,7 @@ def test_memory_holds_soft_and_weighted_samples_and_columns():
     value.backward()
     assert len(loss.past.places) == 8 * 3 + 8
     assert x.grad.isfinite().all()
-    with pytest.raises(ValueError, match="columns of those in memory.*forget"):
+    with pytest.raises(ValueError, match=r"columns of those in memory.*forget"):
         loss(x[:, 0], torch.arange(8) % 3)
 
 

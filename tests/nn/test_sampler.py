@@ -39,7 +39,7 @@ def test_within_a_pass_nobody_comes_twice():
     rows = np.concatenate(list(sampler))
     seen = np.bincount(rows, minlength=len(LABELS))
     for k in range(8):
-        assert np.ptp(seen[LABELS == k]) <= 1
+        assert np.ptp(seen[k == LABELS]) <= 1
 
 
 def test_weights_undo_the_oversampling():
