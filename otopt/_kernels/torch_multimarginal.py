@@ -13,25 +13,22 @@ class _WithGradient(torch.autograd.Function):
     """A number whose gradients are known; nothing is recorded on the way to them."""
 
     @staticmethod
-    def forward(ctx, value, count, *tensors):
-        ctx.save_for_backward(*tensors[count:])
-        if isinstance(value, float):
-            return tensors[count].new_tensor(value)
-        return value.clone()
+    def forward(ctx, value, grads, *inputs):
+        ctx.grads = grads
+        return grads[0].new_tensor(value) if isinstance(value, float) else value.clone()
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx, outer):
         if outer.ndim == 0:
-            grads = [g * outer for g in ctx.saved_tensors]
-        else:
-            grads = [g * outer[(...,) + (None,) * (g.ndim - outer.ndim)] for g in ctx.saved_tensors]
-        return None, None, *grads, *[None] * len(grads)
+            return None, None, *[g * outer for g in ctx.grads]
+        batch = (...,) + (None,) * (ctx.grads[0].ndim - outer.ndim)
+        return None, None, *[g * outer[batch] for g in ctx.grads]
 
 
 def with_gradient(value, inputs, grads):
     """Return `value` (...,) such that backward gives ``grads[i]`` (..., *) to ``inputs[i]``."""
-    return _WithGradient.apply(value, len(inputs), *inputs, *grads)
+    return _WithGradient.apply(value, grads, *inputs)
 
 
 def lovasz_grid(kind, A, gaps, w):

@@ -74,7 +74,7 @@ def read_groups(name, groups, N, labels):
             f"got shape {tuple(groups.shape)}."
         )
         raise ValueError(message)
-    groups = groups.reshape(N)
+    groups = groups if groups.ndim == 1 else groups.reshape(N)
     if groups.is_floating_point() and not (groups == groups.round()).all():
         message = f"{name}: labels in `groups` must be integers or strings; got fractions or NaN."
         raise ValueError(message)
