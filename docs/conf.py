@@ -48,7 +48,15 @@ html_theme = "pydata_sphinx_theme"
 html_title = "otopt"
 html_static_path = ["_static"]
 # Pages without neighbours have nothing to navigate between.
-html_sidebars = {page: [] for page in ("user_guide/sparse_ot", "dev/architecture", "changelog")}
+html_sidebars = {
+    page: []
+    for page in (
+        "user_guide/sparse_ot",
+        "user_guide/multimarginal",
+        "dev/architecture",
+        "changelog",
+    )
+}
 html_show_sourcelink = False
 html_theme_options = {
     "show_prev_next": False,
