@@ -27,28 +27,23 @@ def path_sweep(cost, slope, x, start, cdf, mass):
     """Sweep with any cost of tuples (.., d) -> (..); `slope` is its gradient, or None."""
     step, level = north_west(start, cdf, mass)
     d, N = len(start) - 1, len(x)
-    rise, dual = np.zeros(N), np.empty(N)
-    grad = None if slope is None else np.zeros(N)
-    at, value, before = start[:-1].copy(), 0.0, None
+    rise, dual, grad = np.zeros(N), np.empty(N), np.zeros(N)
+    at = start[:-1].copy()
+    first = before = float(cost(x[at[None]])[0])
+    value = (level[1] - level[0]) * first
+    if slope is not None:
+        grad[at] += (level[1] - level[0]) * slope(x[at[None]])[0]
     rows = max(1, CHUNK // d)
-    for lo in range(0, len(step) + 1, rows):
-        chunk = step[max(lo - 1, 0) : lo + rows - 1]
-        jumps = chunk[:, None] == np.arange(d)
-        where = at + np.cumsum(jumps, axis=0)
-        if lo == 0:
-            where = np.concatenate([at[None], where])
-        at = where[-1]
+    for lo in range(0, len(step), rows):
+        chunk = step[lo : lo + rows]
+        where = at + np.cumsum(chunk[:, None] == np.arange(d), axis=0)
         c = np.asarray(cost(x[where]), dtype=float)
-        share = np.diff(level[lo : lo + len(c) + 1])
+        share = np.diff(level[lo + 1 : lo + 2 + len(chunk)])
         value += share @ c
-        if lo == 0:
-            begin, arrived = c[0], where[1:]
-        else:
-            c, arrived = np.concatenate([[before], c]), where
-        rise[arrived[np.arange(len(chunk)), chunk]] = np.diff(c)
-        before = c[-1]
-        if grad is not None:
+        rise[where[np.arange(len(chunk)), chunk]] = np.diff(c, prepend=before)
+        if slope is not None:
             np.add.at(grad, where, share[:, None] * slope(x[where]))
+        at, before = where[-1], c[-1]
     for k in range(d):
-        dual[start[k] : start[k + 1]] = begin / d + np.cumsum(rise[start[k] : start[k + 1]])
-    return value, dual, grad
+        dual[start[k] : start[k + 1]] = first / d + np.cumsum(rise[start[k] : start[k + 1]])
+    return value, dual, None if slope is None else grad

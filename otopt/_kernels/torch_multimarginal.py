@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 
 from .monge_costs import RANGE, lovasz_extension
@@ -19,7 +21,7 @@ class _WithGradient(torch.autograd.Function):
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx, outer):
+    def backward(ctx, outer):  # pyright: ignore[reportIncompatibleMethodOverride]
         if outer.ndim == 0:
             return None, None, *[g * outer for g in ctx.grads]
         batch = (...,) + (None,) * (ctx.grads[0].ndim - outer.ndim)
@@ -31,6 +33,10 @@ def with_gradient(value, inputs, grads):
     return _WithGradient.apply(value, grads, *inputs)
 
 
+def _extension(kind, V, w) -> tuple[Any, Any]:
+    return lovasz_extension(kind, V, w)
+
+
 def lovasz_grid(kind, A, gaps, w):
     """Value (...,) and dual (..., n, d) of histograms A (..., n, d); gaps (n - 1,) or None."""
     cdf = A.cumsum(-2)[..., :-1, :]
@@ -40,7 +46,7 @@ def lovasz_grid(kind, A, gaps, w):
         one = torch.ones_like(most)
         slope = torch.zeros_like(cdf).scatter_add_(-1, top, one).scatter_add_(-1, low, -one)
     else:
-        h, slope = lovasz_extension(kind, cdf, w)
+        h, slope = _extension(kind, cdf, w)
     if gaps is not None:
         h, slope = h * gaps, slope * gaps[:, None]
     dual = torch.zeros_like(A)
@@ -54,7 +60,7 @@ def _pooled_gradient(kind, x, order, group, mass, w):
     if kind == RANGE:
         h = cdf.amax(1) - cdf.amin(1)
     else:
-        h, _ = lovasz_extension(kind, cdf, w)
+        h, _ = _extension(kind, cdf, w)
     h[-1] = 0.0
     grad = torch.empty_like(x)
     grad[order] = -torch.diff(h, prepend=h.new_zeros(1))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -156,7 +157,7 @@ class MongeCost:
 
     def _evaluate(self, function, X, like):
         given = X if like is None else like.new_tensor(X)
-        c = self(given)
+        c: Any = self(given)
         c = c.detach().cpu().numpy() if like is not None else np.asarray(c)
         if c.shape != X.shape[:-1] or not np.isfinite(c.astype(float)).all():
             message = (

@@ -139,7 +139,7 @@ class _ScaleGradient(torch.autograd.Function):
         return x.view_as(x)
 
     @staticmethod
-    def backward(ctx, outer):
+    def backward(ctx, outer):  # pyright: ignore[reportIncompatibleMethodOverride]
         return outer * ctx.factor, None
 
 

@@ -136,8 +136,8 @@ def _read_list(A, support, normalize, function):
     if not isinstance(support, (list, tuple)) or len(support) != len(A):
         message = (
             f"{function}: `support` must be a list with one vector of places for each of the "
-            f"{len(A)} histograms of the list `A`; got {type(support).__name__} of "
-            f"{np.size(as_numpy(support))}; stack the histograms as columns if they share one."
+            f"{len(A)} histograms of the list `A`; got {type(support).__name__} of length "
+            f"{len(support)}; stack the histograms as columns if they share one."
         )
         raise ValueError(message)
     for k, (a, s) in enumerate(zip(A, support, strict=True)):

@@ -8,9 +8,11 @@ from otopt._backend import is_tensor, torch_kernels, torch_module
 from otopt._oracles.monge import COSTS, MongeCost
 
 from ._multimarginal_input import check_masses, read_marginals, read_places
-from .multimarginal import NAME, solve
+from ._multimarginal_solve import solve
 
 __all__ = ["solve_tensors"]
+
+NAME = "mmot_1d"
 
 
 def solve_tensors(A, cost, support, weights, delta, normalize, *, on_device=None):

@@ -15,7 +15,7 @@ from otopt._oracles.monge import MongeCost
 from otopt.errors import ConvergenceWarning
 
 from ._multimarginal_input import read_marginals
-from .multimarginal import solve
+from ._multimarginal_solve import solve
 
 __all__ = ["LineMeasure", "MMOTMinimizeResult", "mmot_minimize"]
 

@@ -11,7 +11,7 @@ from otopt._core.validation import as_positive_int
 from otopt._oracles.monge import MongeCost
 
 from ._groups import read_membership
-from .multimarginal_samples import solve_samples
+from ._multimarginal_samples import solve_samples
 
 __all__ = ["NullLevel", "mmot_null_level"]
 

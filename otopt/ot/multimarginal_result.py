@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -14,6 +15,7 @@ from ._multimarginal_input import MultiMarginalPlan, coupling, pairing, read_mar
 __all__ = ["MMOTResult", "MMOTSamplesResult", "MultiMarginalPlan"]
 
 
+@dataclass(repr=False, eq=False)
 class MMOTResult:
     r"""Value, dual and coupling of a multi-marginal problem on a line.
 
@@ -32,10 +34,9 @@ class MMOTResult:
         An optimal coupling (built on first access, from the masses that were given).
     """
 
-    def __init__(self, value: Any, dual: Any, arguments: tuple):
-        self.value = value
-        self.dual = dual
-        self._arguments = arguments  # read again on demand: most callers want value and dual only
+    value: Any
+    dual: Any
+    _arguments: tuple  # read again on demand: most callers want value and dual only
 
     @property
     def dual_value(self):

@@ -10,7 +10,7 @@ from scipy.stats import wasserstein_distance
 import otopt
 from otopt._oracles.monge import COSTS
 from otopt.ot._groups import read_membership
-from otopt.ot.multimarginal_samples import solve_on_device
+from otopt.ot._multimarginal_samples import solve_on_device
 
 COST_RULES = pytest.mark.parametrize("cost", COSTS)
 
