@@ -7,7 +7,7 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 
-from otopt.nn import MMOTLoss
+from otopt.nn import MMOTLoss, _events
 
 SETTINGS = ({}, {"bins": 6}, {"groups": 4, "memory": 30}, {"cost": "variance"})
 
@@ -58,6 +58,50 @@ def free_port():
         return s.getsockname()[1]
 
 
+class Together:
+    """Stands in for `torch.distributed`: two ranks that run one after the other."""
+
+    def __init__(self, rank, others):
+        self.rank, self.others, self.calls = rank, others, 0
+
+    def get_rank(self):
+        return self.rank
+
+    def get_world_size(self):
+        return 2
+
+    def all_gather(self, parts, mine):
+        theirs = self.others[self.calls]
+        self.calls += 1
+        parts[self.rank].copy_(mine)
+        other = parts[1 - self.rank]
+        other.zero_()
+        other[: len(theirs)] = theirs
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_events_of_two_processes_are_joined(monkeypatch, rank, weighted):
+    x = [torch.tensor([0.1, 0.2, 0.3], requires_grad=True), torch.tensor([0.4, 0.5])]
+    g = [torch.tensor([0, 1, 0]), torch.tensor([1, 1])]
+    w = [torch.tensor([1.0, 2.0, 3.0]), torch.tensor([4.0, 5.0])]
+    if rank == 1:
+        x = [x[1].requires_grad_(), x[0].detach()]
+        g, w = g[::-1], w[::-1]
+    # What the other rank says, in the order of the calls: its size, places, masses, groups.
+    others = [torch.tensor([len(x[1])]), x[1].detach(),
+              w[1] if weighted else torch.ones(len(x[1])), g[1]]  # fmt: skip
+    monkeypatch.setattr(_events, "dist", Together(rank, others))
+    joined = _events.gather(_events.Events(x[0], g[0], w[0] if weighted else None))
+    order = slice(None) if rank == 0 else slice(None, None, -1)
+    torch.testing.assert_close(joined.places, torch.cat(x[order]))
+    torch.testing.assert_close(joined.group, torch.cat(g[order]))
+    torch.testing.assert_close(joined.mass, torch.cat(w[order]) if weighted else torch.ones(5))
+    joined.places.sum().backward()
+    torch.testing.assert_close(x[0].grad, torch.full((len(x[0]),), 2.0))  # averaging halves it
+
+
+@pytest.mark.slow
 @pytest.mark.skipif(not dist.is_available(), reason="torch was built without distributed")
 def test_two_processes_train_as_one():
     context = mp.get_context("spawn")
