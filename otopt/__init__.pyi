@@ -1,5 +1,5 @@
 # The table of contents: every public name of otopt, loaded on first use (SPEC 1).
-from . import errors, testing
+from . import errors, nn, testing
 from ._backend import show_config
 from ._core.status import Status
 from .ot.multimarginal import mmot_1d
@@ -25,6 +25,7 @@ __all__ = [
     "mmot_minimize",
     "mmot_null_level",
     "mmot_samples",
+    "nn",
     "show_config",
     "sparse_ot",
     "testing",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import os
 import platform
@@ -20,7 +21,12 @@ def kernels():
         known = ", ".join(modules)
         message = f"OTOPT_KERNELS must be one of {known}; got {name!r}; unset it for the default."
         raise ValueError(message)
-    return importlib.import_module(f"otopt._kernels.{modules[name]}")
+    return _module(f"otopt._kernels.{modules[name]}")
+
+
+@functools.cache
+def _module(name):
+    return importlib.import_module(name)
 
 
 def is_tensor(x):
@@ -41,7 +47,7 @@ def torch_module() -> Any:
 
 def torch_kernels(name):
     """Return the module of torch kernels ``otopt._kernels.torch_<name>``."""
-    return importlib.import_module(f"otopt._kernels.torch_{name}")
+    return _module(f"otopt._kernels.torch_{name}")
 
 
 def show_config():

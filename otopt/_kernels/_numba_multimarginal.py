@@ -7,6 +7,7 @@ from .monge_costs import HUBER, PAIRWISE_L1, RANGE
 
 __all__ = ["lovasz_grid", "lovasz_pooled", "range_grid", "sweep"]
 
+ABSENT = np.empty(0)  # where None would be compiled as a case of its own
 LARGEST = np.int64(0x7FFFFFFFFFFFFFFF)
 
 
@@ -251,9 +252,9 @@ def _pooled(kind, x, order, group, mass, unit, w, grad, dual):
 
 
 def lovasz_pooled(kind, x, group, mass, unit, w, want_dual=False):
-    grad, absent = np.empty(len(x)), np.empty(0)  # None would be compiled as a case of its own
-    dual = np.empty(len(x)) if want_dual else absent
-    mass = absent if mass is None else mass
+    grad = np.empty(len(x))
+    dual = np.empty(len(x)) if want_dual else ABSENT
+    mass = ABSENT if mass is None else mass
     # NumPy's sort has vector instructions; numba's has not.
     value = _pooled(kind, x, np.argsort(x), group, mass, unit, w, grad, dual)
     return value, grad, dual if want_dual else None

@@ -80,7 +80,7 @@ def read_groups(name, groups, N, labels):
         raise ValueError(message)
     groups = groups.to(torch.int64)
     host = groups.cpu().numpy()  # on the CPU the same memory; NumPy is quicker on small arrays
-    if N and (host.min() < 0 or host.max() >= (MANY if count is None else count)):
+    if N and not 0 <= host.min() <= host.max() < (MANY if count is None else count):
         top = MANY - 1 if count is None else count - 1
         message = (
             f"{name}: integer labels in `groups` must be 0..{top}; got {host.min()} to "

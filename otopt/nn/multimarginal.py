@@ -304,6 +304,9 @@ class MMOTLoss(torch.nn.Module):
         group = np.ascontiguousarray(events.group.cpu().numpy())
         mass = None if events.mass is None else events.mass.double().cpu().numpy()
         counts = np.bincount(group)
+        if mass is None and len(counts) > 1 and counts.min() >= self.min_group_size:
+            labels = np.arange(len(counts))  # the usual case, which has to be quick
+            return Membership(group, None, None, 1.0 / counts, labels), self._rule(labels), None
         totals = counts if mass is None else np.bincount(group, mass)
         labels = np.flatnonzero((counts >= self.min_group_size) & (totals > 0))
         if len(labels) < 2:

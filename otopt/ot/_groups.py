@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 __all__ = ["Membership", "read_membership"]
 
 
-@dataclass(frozen=True)
-class Membership:
+class Membership(NamedTuple):
     """Sample ``sample[e]`` (all of them in order where None) has `mass[e]` in marginal `group[e]`.
 
     Masses of a marginal sum to one; where `mass` is None they are equal, ``unit[group]``.

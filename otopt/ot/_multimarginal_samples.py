@@ -29,7 +29,9 @@ def solve_events(places, members, rule):
             rule.kind, places[order], start, cdf, rule.weights, rule.delta, 1.0
         )
         gradient = _share_at_ties(sorted_gradient, places, members, order)
-    return float(rule.scale * value), rule.scale * gradient
+    if rule.scale != 1.0:
+        value, gradient = rule.scale * value, rule.scale * gradient
+    return float(value), gradient
 
 
 def _by_group(places, members):
