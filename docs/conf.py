@@ -53,6 +53,7 @@ html_sidebars = {
     for page in (
         "user_guide/sparse_ot",
         "user_guide/multimarginal",
+        "user_guide/gradients",
         "dev/architecture",
         "changelog",
     )

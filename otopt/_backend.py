@@ -7,21 +7,43 @@ import importlib
 import os
 import platform
 import sys
+import warnings
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import Any, NamedTuple
 
-__all__ = ["as_numpy", "is_tensor", "kernels", "show_config", "torch_kernels", "torch_module"]
+import numpy as np
+
+__all__ = [
+    "TensorHome",
+    "as_numpy",
+    "is_tensor",
+    "kernels",
+    "numpy_views",
+    "plan_matrix",
+    "show_config",
+    "torch_kernels",
+    "torch_module",
+]
 
 
-def kernels():
-    """Return the module of kernels in use; ``OTOPT_KERNELS=reference`` forces the slow path."""
+def kernels(*, points=False):
+    """Return the module of kernels in use; ``OTOPT_KERNELS=reference`` forces the slow path.
+
+    With `points` those that take a `PointCost` for the cost.
+    """
     name = os.environ.get("OTOPT_KERNELS", "numba")
     modules = {"numba": "numba_cpu", "reference": "reference"}
+    for_points = {"numba": "numba_points", "reference": "reference_points"}
     if name not in modules:
         known = ", ".join(modules)
         message = f"OTOPT_KERNELS must be one of {known}; got {name!r}; unset it for the default."
         raise ValueError(message)
-    return _module(f"otopt._kernels.{modules[name]}")
+    return _module(f"otopt._kernels.{(for_points if points else modules)[name]}")
+
+
+def torch_kernels(name):
+    """Return the module of torch kernels ``otopt._kernels.torch_<name>``."""
+    return _module(f"otopt._kernels.torch_{name}")
 
 
 @functools.cache
@@ -29,15 +51,13 @@ def _module(name):
     return importlib.import_module(name)
 
 
+# -- tensors at the edges: in as NumPy views, out where they came from --------------------------
+
+
 def is_tensor(x):
-    """Whether x is a torch tensor; torch is not imported to find out."""
+    """Whether x is a torch tensor; torch is never imported to find out."""
     torch: Any = sys.modules.get("torch")
     return torch is not None and isinstance(x, torch.Tensor)
-
-
-def as_numpy(x):
-    """Return tensors as arrays without their gradients, everything else as it is."""
-    return x.detach().cpu().numpy() if is_tensor(x) else x
 
 
 def torch_module() -> Any:
@@ -45,9 +65,146 @@ def torch_module() -> Any:
     return sys.modules["torch"]
 
 
-def torch_kernels(name):
-    """Return the module of torch kernels ``otopt._kernels.torch_<name>``."""
-    return _module(f"otopt._kernels.torch_{name}")
+def as_numpy(x):
+    """Return tensors as arrays without their gradients, everything else as it is."""
+    return x.detach().cpu().numpy() if is_tensor(x) else x
+
+
+class TensorHome(NamedTuple):
+    """The dtype and the device that the answers to tensors go to."""
+
+    dtype: Any
+    device: Any
+
+    def real(self, x):
+        """Return a NumPy array or number as a tensor."""
+        torch: Any = sys.modules["torch"]
+        return torch.as_tensor(x, dtype=self.dtype, device=self.device)
+
+    def integer(self, x):
+        """Return a NumPy array of integers as a tensor."""
+        torch: Any = sys.modules["torch"]
+        return torch.as_tensor(x, dtype=torch.int64, device=self.device)
+
+    def sparse(self, matrix):
+        """Return a SciPy sparse array as a sparse COO tensor."""
+        matrix = matrix.tocoo()
+        return _coo_tensor(
+            self.integer(matrix.row), self.integer(matrix.col), self.real(matrix.data), matrix.shape
+        )
+
+
+def numpy_views(function, **arrays):
+    """Arrays for the core, and the home of the answers: None where no tensor is among them.
+
+    Tensors become NumPy views of the same memory; half precision, which NumPy cannot compute in,
+    becomes float32. Everything else is returned as it is.
+
+    Raises
+    ------
+    TypeError
+        Tensors mixed with NumPy arrays or with tensors of another dtype; complex or sparse
+        tensors; tensors that record gradients, which would be lost without a word.
+    ValueError
+        Tensors of different devices, or not on the CPU.
+    """
+    tensors = {name: x for name, x in arrays.items() if is_tensor(x)}
+    if not tensors:
+        return None, tuple(arrays.values())
+    for name, x in arrays.items():
+        if name not in tensors and hasattr(x, "__array__"):
+            message = (
+                f"{function}: `{next(iter(tensors))}` and `{name}` must be arrays of one library; "
+                f"got torch.Tensor and {type(x).__module__}.{type(x).__name__}; "
+                f"use torch.as_tensor({name})."
+            )
+            raise TypeError(message)
+    torch: Any = sys.modules["torch"]
+    devices = {}
+    for name, x in tensors.items():
+        devices.setdefault(x.device, name)
+    if len(devices) > 1:
+        (one, first), (other, second), *_ = devices.items()
+        message = (
+            f"{function}: `{first}` and `{second}` must be on one device; got {one} and {other}; "
+            "move one with .to(device)."
+        )
+        raise ValueError(message)
+    dtypes = {}
+    for name, x in tensors.items():
+        _check_tensor(function, name, x, torch)
+        if x.is_floating_point():
+            half = x.dtype in (torch.float16, torch.bfloat16)
+            dtypes.setdefault(torch.float32 if half else x.dtype, name)
+    if len(dtypes) > 1:
+        first, second = dtypes.values()
+        message = (
+            f"{function}: `{first}` and `{second}` must have one dtype (float16 and bfloat16 count "
+            f"as float32); got {tensors[first].dtype} and {tensors[second].dtype}; "
+            f"use {first}.to({tensors[second].dtype})."
+        )
+        raise TypeError(message)
+    home = TensorHome(next(iter(dtypes), torch.float64), next(iter(devices)))
+    return home, tuple(_view(x, torch) if is_tensor(x) else x for x in arrays.values())
+
+
+def _check_tensor(function, name, x, torch):
+    if x.layout is not torch.strided:
+        message = (
+            f"{function}: `{name}` must be dense; got layout {x.layout}; use {name}.to_dense()."
+        )
+        raise TypeError(message)
+    if x.device.type != "cpu":
+        message = (
+            f"{function}: `{name}` must be on the CPU, where this function runs; got a tensor on "
+            f"{x.device}; use {name}.cpu()."
+        )
+        raise ValueError(message)
+    if x.dtype.is_complex:
+        message = f"{function}: `{name}` must be real; got dtype {x.dtype}; use {name}.real."
+        raise TypeError(message)
+    if x.requires_grad and torch.is_grad_enabled():
+        message = (
+            f"{function}: `{name}` must not require grad: this function records no gradients; got "
+            f"requires_grad=True; use otopt.nn for a differentiable answer, or {name}.detach()."
+        )
+        raise TypeError(message)
+
+
+def _view(x, torch):
+    x = x.detach()
+    half = x.dtype in (torch.float16, torch.bfloat16)
+    return (x.float() if half else x).numpy()
+
+
+def plan_matrix(rows, mass, shape, layout) -> Any:
+    """A plan given as rows (m, k) and masses (m, k) as a matrix, "coo", "csc" or "dense".
+
+    Unused slots have row -1. SciPy's sparse arrays for NumPy, sparse tensors for tensors.
+    """
+    used = rows >= 0
+    if is_tensor(mass):
+        column, slot = used.nonzero(as_tuple=True)
+        plan = _coo_tensor(rows[column, slot], column, mass[column, slot], shape)
+        if layout == "csc":
+            with warnings.catch_warnings():  # that compressed layouts are in beta
+                warnings.simplefilter("ignore", UserWarning)
+                return plan.to_sparse_csc()
+        return plan.to_dense() if layout == "dense" else plan
+    from scipy.sparse import csc_array
+
+    indptr = np.concatenate([[0], np.cumsum(used.sum(axis=1))])
+    plan = csc_array((mass[used], rows[used], indptr), shape=shape)
+    plan.sort_indices()
+    if layout == "coo":
+        return plan.tocoo()
+    return plan.toarray() if layout == "dense" else plan
+
+
+def _coo_tensor(rows, columns, values, shape):
+    torch: Any = sys.modules["torch"]
+    where = torch.stack([rows, columns])
+    return torch.sparse_coo_tensor(where, values, shape, check_invariants=True).coalesce()
 
 
 def show_config():

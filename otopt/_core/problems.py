@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .validation import as_cardinality, as_cost, as_masses, as_real
+from .clouds import Cloud, PointCost, kd_order
+from .validation import as_cardinality, as_cost, as_masses, as_points, as_real
 
 __all__ = ["SparseOT"]
 
@@ -22,45 +24,63 @@ class SparseOT:
     """min <T, C> + reg/2 ||T||^2, T 1 = a, T' 1 = b, T >= 0, at most k nonzeros in a column.
 
     Rows and columns without mass are left out of `a`, `b`, `Ct`; `rows` and `columns` are the
-    indices of the others in the arrays that were given.
+    indices of the others in the arrays that were given. Between point clouds `Ct` and `C` are
+    `PointCost`, and rows and columns stand in the order of its trees.
     """
 
     a: NDArray  # (n,) > 0
     b: NDArray  # (m,) > 0, sum equal to that of a
-    Ct: NDArray  # (m, n) C-contiguous, float32 or float64
-    C: NDArray  # (n, m), the same numbers; row-contiguous wherever that needs no copy
+    Ct: NDArray | PointCost  # (m, n) C-contiguous, float32 or float64
+    C: NDArray | PointCost  # (n, m), the same numbers; row-contiguous where that needs no copy
     k: int  # 1..n
     reg: float
     mass: float
     unit: float  # a positive cost that the others are measured by: the range where there is one
     rows: NDArray
     columns: NDArray
-    cost: NDArray  # as given, all rows and columns
+    cost: Any  # as given, all rows and columns; of points, both clouds
+    shape: tuple  # of the cost
 
     def relative_gap(self, value, bound):
         """Return (value - bound) / |value|, where values near zero are measured by the cost."""
         return (value - bound) / max(abs(value), 1e-9 * self.unit * self.mass)
 
+    @property
+    def groups(self):
+        """Rows that stand close together, as labels (n,); None where the cost does not tell."""
+        return self.Ct.points.leaf_of if isinstance(self.Ct, PointCost) else None
+
+    def clustered(self):
+        """The problem between the clusters of two point clouds, without cardinality constraint."""
+        assert isinstance(self.Ct, PointCost)
+        sources, a = self.Ct.points.clustered(self.a)
+        targets, b = self.Ct.queries.clustered(self.b)
+        Ct = PointCost(sources, targets, self.Ct.metric)
+        return replace(
+            self, a=a, b=b, Ct=Ct, C=Ct.transposed, k=len(a), rows=np.arange(len(a)),
+            columns=np.arange(len(b)), shape=(len(a), len(b)),
+        )  # fmt: skip
+
+    def row_block(self, rows):
+        """Costs of `rows`, indices into the cost as given, to the columns of the problem."""
+        if isinstance(self.Ct, PointCost):
+            return self.Ct.transposed._replace(queries=Cloud.of_sorted(self.cost[0][rows]))
+        return np.ascontiguousarray(self.cost[np.ix_(rows, self.columns)])
+
+    def column_block(self, columns):
+        """Costs of `columns` to all rows of the cost as given, and the order of the rows."""
+        if isinstance(self.Ct, PointCost):
+            X, Y = self.cost
+            order = kd_order(X)
+            queries = Cloud.of_sorted(Y[columns])
+            return PointCost(Cloud.of_sorted(X[order]), queries, self.Ct.metric), order
+        return np.ascontiguousarray(self.cost[:, columns].T), np.arange(self.shape[0])
+
     @classmethod
     def from_arrays(cls, a, b, C, k, reg, *, function="sparse_ot"):
         """Check, cast and default the arguments of `sparse_ot`."""
         cost, low, high = as_cost(function, "C", C)
-        a, a_single = as_masses(function, "a", a, cost.shape[0])
-        b, b_single = as_masses(function, "b", b, cost.shape[1])
-        k = as_cardinality(function, "k", k, cost.shape[0])
-        if reg is not None:
-            reg = as_real(function, "reg", reg, low=0.0)
-
-        mass, other = float(a.sum()), float(b.sum())
-        rtol = MASS_RTOL_SINGLE if a_single or b_single else MASS_RTOL
-        if abs(mass - other) > rtol * max(mass, other):
-            message = (
-                f"{function}: `a` and `b` must have equal sums; got {mass:.17g} and {other:.17g}; "
-                "normalise them, for example b * (a.sum() / b.sum())."
-            )
-            raise ValueError(message)
-        b = b * (mass / other)
-
+        a, b, k, reg, mass = _check_masses(function, a, b, k, reg, cost.shape)
         rows = np.flatnonzero(a > NEGLIGIBLE * mass)
         columns = np.flatnonzero(b > NEGLIGIBLE * mass)
         kept = cost
@@ -75,5 +95,47 @@ class SparseOT:
         by_rows = kept if kept.flags.c_contiguous and kept.flags.writeable else Ct.T
         return cls(
             a=a[rows], b=b[columns], Ct=Ct, C=by_rows, k=min(k, len(rows)), reg=reg, mass=mass,
-            unit=unit, rows=rows, columns=columns, cost=cost,
+            unit=unit, rows=rows, columns=columns, cost=cost, shape=cost.shape,
         )  # fmt: skip
+
+    @classmethod
+    def from_points(cls, a, b, X, Y, metric, k, reg, *, cost_range, function="sparse_ot"):
+        """The same for costs between points; `cost_range` is the kernel that finds their range."""
+        X, Y, metric = as_points(function, X, Y, metric)
+        shape = len(X), len(Y)
+        a, b, k, reg, mass = _check_masses(function, a, b, k, reg, shape, points=True)
+        rows = np.flatnonzero(a > NEGLIGIBLE * mass)
+        columns = np.flatnonzero(b > NEGLIGIBLE * mass)
+        rows, columns = rows[kd_order(X[rows])], columns[kd_order(Y[columns])]
+        Ct = PointCost(Cloud.of_sorted(X[rows]), Cloud.of_sorted(Y[columns]), metric)
+        low, high = cost_range(Ct)
+        unit = (high - low) or abs(high) or 1.0
+        return cls(
+            a=a[rows], b=b[columns], Ct=Ct, C=Ct.transposed, k=min(k, len(rows)),
+            reg=unit / mass if reg is None else reg, mass=mass, unit=unit,
+            rows=rows, columns=columns, cost=(X, Y), shape=shape,
+        )  # fmt: skip
+
+
+def _check_masses(function, a, b, k, reg, shape, *, points=False):
+    """Check, cast and default what does not depend on how the cost is given."""
+    mend = "exchange `X` and `Y` if they are swapped"
+    a, a_single = as_masses(
+        function, "a", a, shape[0], ("point (row) of `X`", mend) if points else None
+    )
+    b, b_single = as_masses(
+        function, "b", b, shape[1], ("point (row) of `Y`", mend) if points else None
+    )
+    k = as_cardinality(function, "k", k, shape[0])
+    if reg is not None:
+        reg = as_real(function, "reg", reg, low=0.0)
+
+    mass, other = float(a.sum()), float(b.sum())
+    rtol = MASS_RTOL_SINGLE if a_single or b_single else MASS_RTOL
+    if abs(mass - other) > rtol * max(mass, other):
+        message = (
+            f"{function}: `a` and `b` must have equal sums; got {mass:.17g} and {other:.17g}; "
+            "normalise them, for example b * (a.sum() / b.sum())."
+        )
+        raise ValueError(message)
+    return a, b * (mass / other), k, reg, mass

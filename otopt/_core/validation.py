@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import difflib
 import operator
 
 import numpy as np
 
-__all__ = ["as_cardinality", "as_cost", "as_masses", "as_positive_int", "as_real"]
+from .clouds import METRICS
+
+__all__ = [
+    "as_cardinality",
+    "as_choice",
+    "as_cost",
+    "as_masses",
+    "as_points",
+    "as_positive_int",
+    "as_real",
+]
 
 
 def _as_array(function, name, x):
@@ -30,7 +41,7 @@ def _as_array(function, name, x):
     return array
 
 
-def as_masses(function, name, x, length):
+def as_masses(function, name, x, length, one_for=None):
     """Return masses (float64, non-negative, of positive sum) and whether they were float32."""
     array = _as_array(function, name, x)
     if array.ndim != 1 or len(array) == 0:
@@ -38,9 +49,10 @@ def as_masses(function, name, x, length):
         raise ValueError(message)
     if length is not None and len(array) != length:
         axis = "row" if name == "a" else "column"
+        line, mend = one_for or (f"{axis} of `C`", "transpose `C` if the axes are swapped")
         message = (
-            f"{function}: `{name}` must have one entry for every {axis} of `C`; "
-            f"got {len(array)} entries for {length} {axis}s; transpose `C` if the axes are swapped."
+            f"{function}: `{name}` must have one entry for every {line}; "
+            f"got {len(array)} entries for {length} {line.split()[0]}s; {mend}."
         )
         raise ValueError(message)
     masses = array.astype(np.float64)
@@ -85,6 +97,77 @@ def as_cost(function, name, x):
         )
         raise ValueError(message)
     return array, low, high
+
+
+def as_choice(function, name, x, choices):
+    """Return the place of x among `choices`."""
+    if isinstance(x, str) and x in choices:
+        return choices.index(x)
+    near = difflib.get_close_matches(x, choices, n=1) if isinstance(x, str) else []
+    hint = f"; did you mean {near[0]!r}?" if near else "."
+    message = f"{function}: `{name}` must be one of {', '.join(choices)}; got {x!r}{hint}"
+    raise ValueError(message)
+
+
+def _as_cloud(function, name, x):
+    array = _as_array(function, name, x)
+    if array.ndim != 2 or 0 in array.shape:
+        message = (
+            f"{function}: `{name}` must be a non-empty matrix with one point a row; got shape "
+            f"{array.shape}; give points on a line as {name}[:, None]."
+        )
+        raise ValueError(message)
+    if array.dtype not in (np.float32, np.float64):
+        array = array.astype(np.float64)
+    if not np.isfinite(array).all():
+        i, t = np.unravel_index(int(np.argmin(np.isfinite(array))), array.shape)
+        message = (
+            f"{function}: `{name}` must be finite; got {name}[{i}, {t}] = {array[i, t]}; "
+            "drop or fill in such points."
+        )
+        raise ValueError(message)
+    return array
+
+
+def _as_directions(function, name, points):
+    # Unit vectors in float64: rounding them to float32 would change the cost.
+    points = points.astype(np.float64)
+    points /= np.maximum(np.abs(points).max(axis=1, keepdims=True), np.finfo(float).tiny)
+    norm = np.linalg.norm(points, axis=1, keepdims=True)
+    if (norm == 0).any():
+        message = (
+            f"{function}: `{name}` must not hold the origin where `metric` is 'cosine'; got "
+            f"{name}[{int(norm.argmin())}] = 0; drop that point or use another metric."
+        )
+        raise ValueError(message)
+    return points / norm
+
+
+def as_points(function, X, Y, metric):
+    """Return two clouds of one dimension and dtype, and the place of `metric` in METRICS.
+
+    For the cosine the points are unit vectors, half of whose squared distance it is.
+    """
+    place = as_choice(function, "metric", metric, METRICS)
+    X, Y = _as_cloud(function, "X", X), _as_cloud(function, "Y", Y)
+    if X.shape[1] != Y.shape[1]:
+        message = (
+            f"{function}: `X` and `Y` must have the same number of columns (dimensions); got "
+            f"{X.shape[1]} and {Y.shape[1]}; points are rows."
+        )
+        raise ValueError(message)
+    if X.dtype != Y.dtype:
+        X, Y = X.astype(np.float64), Y.astype(np.float64)
+    if METRICS[place] == "cosine":
+        return _as_directions(function, "X", X), _as_directions(function, "Y", Y), place
+    extent = float(np.abs(X).max()) + float(np.abs(Y).max())
+    if not extent < np.sqrt(np.finfo(float).max / (4 * X.shape[1])):
+        message = (
+            f"{function}: `X` and `Y` must have finite squared distances; got coordinates up to "
+            f"{extent:.3g}; rescale the points."
+        )
+        raise ValueError(message)
+    return X, Y, place
 
 
 def as_cardinality(function, name, k, n):

@@ -11,6 +11,23 @@ Shapes and symbols
 float64; ``b (m,)`` positive masses; ``k`` in 1..n; curvatures ``reg >= 0`` and ``mu >= 0``, with
 ``reg + mu > 0`` in `prox_columns`. Ties exist only where ``k`` binds: there ``reg, mu > 0``.
 
+Where ``Ct`` says so it may also be a `PointCost`, which stands for such a matrix through two point
+clouds: `numba_points` and `reference_points` take that, and the same signatures otherwise.
+
+Entries
+-------
+entries(Ct, columns, rows) -> values
+    ``Ct[columns, rows]``, broadcast.
+
+take_columns(Ct, sample) -> Ct
+    The rows `sample` of Ct; of a `PointCost`, for scans of columns only.
+
+cost_range(Ct) -> low, high
+    The smallest and the largest entry.
+
+c_transform(x, M) -> (r,)
+    Per row of M (r, s) the smallest ``M_row - x``.
+
 Columns
 -------
 top_k_conjugate(alpha, Ct, b, k, reg, workers) -> value (m,), beta (m,), rows (m, k), mass (m, k)
@@ -57,8 +74,17 @@ curvature_coefficients(heads, ties, k, reg, mu) -> coefficients (m, 3)
 assemble_dense(start, rows, kind, coefficients, A, M, shift, n) -> (n, n)
     H + shift.
 
-assemble_sparse(start, rows, kind, coefficients, A, M, shift, n) -> rows, columns, values
-    The same as triplets; duplicates add up.
+assemble_sparse(start, rows, kind, coefficients, A, M, shift, n) -> indptr, indices, values
+    The same in compressed columns (or rows: it is symmetric), each in any order.
+
+assemble_grouped(start, rows, kind, coefficients, A, M, shift, group) -> rows, columns, values
+    Triplets of ``P' (H + shift) P``, P (n, groups) the indicator of ``group (n,)``.
+
+hessian_diagonal(start, rows, kind, coefficients, A, M, shift, n) -> (n,)
+    The diagonal of H + shift.
+
+hessian_product(start, rows, kind, coefficients, A, M, shift, x, y) -> None
+    ``y = (H + shift) x`` in place.
 
 conjugate_gradient(start, rows, kind, coefficients, A, M, shift, g, rtol, maxiter) -> d, iterations
     ``(H + shift) d = g`` until the residual, in the norm of the inverse diagonal, is at most
@@ -76,6 +102,9 @@ connected_rows(start, rows, n) -> label (n,)
 
 row_entry_level(Ct, threshold, label, column_label) -> level (n,)
     Per row the smallest ``c_ij + threshold_j`` over columns of another label; inf without one.
+
+entry_slack(Ct, alpha, threshold, label, column_label) -> slack (n,)
+    Per label the smallest `row_entry_level` less alpha over the rows that have it; inf without one.
 
 list_entry_level(lists, threshold, label, column_label) -> level (n,)
     The same over listed entries only.

@@ -166,8 +166,8 @@ def solve_column(x, n, top, floor, b, k, reg, mu, v, order, t, kind):
     """
     both = reg + mu
     window = b * both
-    t[:n] = 0.0
-    kind[:n] = 0
+    t[:] = 0.0
+    kind[:] = 0
     value = b * top
     count = _entries_above(x, n, floor, order, v)
     theta = simplex_threshold(v, count, window)

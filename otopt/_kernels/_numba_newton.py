@@ -56,7 +56,7 @@ def curvature_coefficients(heads, ties, k, reg, mu):
 
 
 @njit(cache=True)
-def _hessian_product(start, rows, kind, coefficients, A, M, shift, x, y):
+def hessian_product(start, rows, kind, coefficients, A, M, shift, x, y):
     y[:] = shift * x
     for j in range(start.shape[0] - 1):
         heads = 0.0
@@ -74,9 +74,7 @@ def _hessian_product(start, rows, kind, coefficients, A, M, shift, x, y):
 
 
 @njit(cache=True)
-def conjugate_gradient(start, rows, kind, coefficients, A, M, shift, g, rtol, maxiter):
-    """Solve (H + shift) d = g by Jacobi-preconditioned conjugate gradients; d and iterations."""
-    n = g.shape[0]
+def hessian_diagonal(start, rows, kind, coefficients, A, M, shift, n):
     diagonal = np.full(n, shift)
     for j in range(start.shape[0] - 1):
         for q in range(start[j], start[j + 1]):
@@ -84,6 +82,14 @@ def conjugate_gradient(start, rows, kind, coefficients, A, M, shift, g, rtol, ma
                 diagonal[rows[q]] += A - coefficients[j, 0]
             else:
                 diagonal[rows[q]] += M - coefficients[j, 2]
+    return diagonal
+
+
+@njit(cache=True)
+def conjugate_gradient(start, rows, kind, coefficients, A, M, shift, g, rtol, maxiter):
+    """Solve (H + shift) d = g by Jacobi-preconditioned conjugate gradients; d and iterations."""
+    n = g.shape[0]
+    diagonal = hessian_diagonal(start, rows, kind, coefficients, A, M, shift, n)
     d = np.zeros(n)
     r = g.copy()
     z = r / diagonal
@@ -93,7 +99,7 @@ def conjugate_gradient(start, rows, kind, coefficients, A, M, shift, g, rtol, ma
     target = rtol * rtol * rz
     iteration = 0
     while iteration < maxiter and rz > target:
-        _hessian_product(start, rows, kind, coefficients, A, M, shift, p, Hp)
+        hessian_product(start, rows, kind, coefficients, A, M, shift, p, Hp)
         curvature = np.dot(p, Hp)
         if curvature <= 0.0:
             break
@@ -131,26 +137,108 @@ def assemble_dense(start, rows, kind, coefficients, A, M, shift, n):
 
 
 @njit(cache=True)
-def assemble_sparse(start, rows, kind, coefficients, A, M, shift, n):
-    """Row, column and value triplets of H + shift; duplicates add up."""
-    size = n
-    for j in range(start.shape[0] - 1):
-        size += (start[j + 1] - start[j]) ** 2
-    I = np.empty(size, np.int32)
-    J = np.empty(size, np.int32)
-    V = np.empty(size)
-    for i in range(n):
-        I[i] = J[i] = i
-        V[i] = shift
-    z = n
+def entries_by_row(start, rows, n):
+    """The support in compressed rows: ``begin (n + 1,)``, and column and place of every entry."""
+    begin = np.zeros(n + 1, np.int64)
+    for q in range(rows.shape[0]):
+        begin[rows[q] + 1] += 1
+    begin = np.cumsum(begin)
+    fill = begin[:-1].copy()
+    column = np.empty(rows.shape[0], np.int32)
+    place = np.empty(rows.shape[0], np.int32)
     for j in range(start.shape[0] - 1):
         for q in range(start[j], start[j + 1]):
+            i = rows[q]
+            column[fill[i]] = j
+            place[fill[i]] = q
+            fill[i] += 1
+    return begin, column, place
+
+
+@njit(cache=True)
+def _neighbours(i, start, rows, begin, column, last_seen):
+    """How many rows share a column with row i, itself included; `last_seen` is scratch space."""
+    count = 1
+    last_seen[i] = i
+    for p in range(begin[i], begin[i + 1]):
+        j = column[p]
+        for r in range(start[j], start[j + 1]):
+            count += last_seen[rows[r]] != i
+            last_seen[rows[r]] = i
+    return count
+
+
+@njit(cache=True)
+def assemble_sparse(start, rows, kind, coefficients, A, M, shift, n):
+    begin, column, place = entries_by_row(start, rows, n)
+    where = np.full(n, -1)
+    indptr = np.zeros(n + 1, np.int32)
+    for i in range(n):
+        indptr[i + 1] = indptr[i] + _neighbours(i, start, rows, begin, column, where)
+    indices = np.empty(indptr[n], np.int32)
+    values = np.zeros(indptr[n])
+    where[:] = -1
+    for i in range(n):
+        z = indptr[i]
+        indices[z] = i
+        values[z] = shift
+        where[i] = z
+        z += 1
+        for p in range(begin[i], begin[i + 1]):
+            j, q = column[p], place[p]
+            values[where[i]] += A if kind[q] == HEAD else M
             for r in range(start[j], start[j + 1]):
-                I[z] = rows[q]
-                J[z] = rows[r]
-                V[z] = _block_entry(kind[q], kind[r], coefficients[j])
+                other = rows[r]
+                if where[other] < indptr[i]:
+                    where[other] = z
+                    indices[z] = other
+                    z += 1
+                values[where[other]] += _block_entry(kind[q], kind[r], coefficients[j])
+    return indptr, indices, values
+
+
+@njit(cache=True)
+def _group_column(lo, hi, rows, kind, group, label, heads, ties):
+    """The groups that a column touches, and its heads and ties in each; how many groups."""
+    found = 0
+    for q in range(lo, hi):
+        r = 0
+        while r < found and label[r] != group[rows[q]]:
+            r += 1
+        if r == found:
+            label[r], heads[r], ties[r] = group[rows[q]], 0.0, 0.0
+            found += 1
+        if kind[q] == HEAD:
+            heads[r] += 1.0
+        else:
+            ties[r] += 1.0
+    return found
+
+
+@njit(cache=True)
+def assemble_grouped(start, rows, kind, coefficients, A, M, shift, group):
+    """Triplets of P' (H + shift) P, P the indicator of groups of rows; duplicates add up."""
+    width = max(1, np.diff(start).max())
+    label = np.empty(width, np.int64)
+    heads = np.empty(width)
+    ties = np.empty(width)
+    total = group.shape[0]
+    for j in range(start.shape[0] - 1):
+        total += _group_column(start[j], start[j + 1], rows, kind, group, label, heads, ties) ** 2
+    I, J, V = np.empty(total, np.int32), np.empty(total, np.int32), np.empty(total)
+    for i in range(group.shape[0]):
+        I[i], J[i], V[i] = group[i], group[i], shift
+    z = group.shape[0]
+    for j in range(start.shape[0] - 1):
+        found = _group_column(start[j], start[j + 1], rows, kind, group, label, heads, ties)
+        hh, he, ee = coefficients[j]
+        for q in range(found):
+            for r in range(found):
+                I[z], J[z] = label[q], label[r]
+                V[z] = -hh * heads[q] * heads[r] - ee * ties[q] * ties[r]
+                V[z] -= he * (heads[q] * ties[r] + ties[q] * heads[r])
                 if q == r:
-                    V[z] += A if kind[q] == HEAD else M
+                    V[z] += A * heads[q] + M * ties[q]
                 z += 1
     return I, J, V
 

@@ -3,6 +3,8 @@
 import numpy as np
 from numba import njit
 
+from ._numba_column import window_floor
+
 # Scanned block: short enough to stay in L1, long enough for the vector units.
 BLOCK = 128
 
@@ -64,7 +66,7 @@ def select_largest(v, idx, n, k):
 
 
 @njit(cache=True)
-def _keep_above(v, idx, n, level):
+def keep_above(v, idx, n, level):
     kept = 0
     for q in range(n):
         if v[q] > level:
@@ -72,12 +74,6 @@ def _keep_above(v, idx, n, level):
             idx[kept] = idx[q]
             kept += 1
     return kept
-
-
-@njit(cache=True)
-def _window_floor(largest, window):
-    # Widened by rounding, so that even a window of (nearly) zero width holds the maximum.
-    return largest - window - (1e-15 * (abs(largest) + window) + 1e-300)
 
 
 @njit(cache=True)
@@ -92,14 +88,14 @@ def top_k(alpha, c, k, window, v, idx):
     largest = -np.inf
     for i in range(0, n, max(1, n // 32)):
         largest = max(largest, alpha[i] - c[i])
-    level = _window_floor(largest, window)
+    level = window_floor(largest, window)
     count = 0
     for lo in range(0, n, BLOCK):
         hi = min(lo + BLOCK, n)
         if count_above(alpha[lo:hi], c[lo:hi], level) == 0:
             continue
         if count + (hi - lo) > capacity:
-            count = _keep_above(v, idx, count, level)
+            count = keep_above(v, idx, count, level)
             if count > k:
                 select_largest(v, idx, count, k)
                 count = k
@@ -112,12 +108,12 @@ def top_k(alpha, c, k, window, v, idx):
                     level = x
                 elif x > largest:
                     largest = x
-                    level = max(level, _window_floor(x, window))
+                    level = max(level, window_floor(x, window))
                 v[count] = x
                 idx[count] = i
                 count += 1
     if k > 1:
-        count = _keep_above(v, idx, count, _window_floor(largest, window))
+        count = keep_above(v, idx, count, window_floor(largest, window))
     if count > k:
         select_largest(v, idx, count, k)
         count = k

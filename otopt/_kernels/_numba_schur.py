@@ -13,6 +13,7 @@ import numpy as np
 from numba import njit
 
 from ._numba_column import HEAD
+from ._numba_newton import entries_by_row
 
 
 @njit(cache=True)
@@ -41,16 +42,9 @@ def column_system(start, rows, kind, heads, ties, k, reg, A, M, shift, g):
     unknown = _entry_unknowns(start, kind, heads, first)
     size = first[-1]
     diagonal = np.full(n, shift)
-    degree = np.zeros(n + 1, np.int64)
     for q in range(start[-1]):
         diagonal[rows[q]] += A if kind[q] == HEAD else M
-        degree[rows[q] + 1] += 1
-    begin = np.cumsum(degree)
-    fill = begin[:-1].copy()
-    by_row = np.empty(start[-1], np.int64)
-    for q in range(start[-1]):
-        by_row[fill[rows[q]]] = q
-        fill[rows[q]] += 1
+    begin, _, place = entries_by_row(start, rows, n)
 
     S = np.zeros((size, size))
     r = np.zeros(size)
@@ -64,13 +58,13 @@ def column_system(start, rows, kind, heads, ties, k, reg, A, M, shift, g):
             S[t, h] -= price
     for i in range(n):
         for p in range(begin[i], begin[i + 1]):
-            q = by_row[p]
+            q = place[p]
             u = unknown[q]
             own = A if kind[q] == HEAD else M
             r[u] -= own * g[i] / diagonal[i]
             rest = shift  # diagonal[i] - own, without the cancellation
             for other in range(begin[i], begin[i + 1]):
-                w = by_row[other]
+                w = place[other]
                 if w == q:
                     continue
                 weight = A if kind[w] == HEAD else M

@@ -38,7 +38,7 @@ class CandidateLists(NamedTuple):
 class ColumnSolutions(NamedTuple):
     """Solution of every column problem, aligned with the candidate lists."""
 
-    mass: NDArray  # (m, L)
+    mass: NDArray  # (m, L), zero in slots that are not in use
     kind: NDArray  # (m, L) int8: 0 none, 1 head, 2 tie
     heads: NDArray  # (m,)
     ties: NDArray  # (m,)

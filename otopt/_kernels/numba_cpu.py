@@ -14,10 +14,13 @@ from ._numba_forest import (
 from ._numba_multimarginal import lovasz_grid, lovasz_pooled, range_grid, sweep
 from ._numba_newton import (
     assemble_dense,
+    assemble_grouped,
     assemble_sparse,
     conjugate_gradient,
     connected_rows,
     curvature_coefficients,
+    hessian_diagonal,
+    hessian_product,
     list_entry_level,
     pack_support,
     row_entry_level,
@@ -27,14 +30,21 @@ from ._numba_schur import column_system, row_step
 
 __all__ = [
     "assemble_dense",
+    "assemble_grouped",
     "assemble_sparse",
+    "c_transform",
     "cancel_cycles",
     "cheapest_in_columns",
     "cheapest_in_rows",
     "column_system",
     "conjugate_gradient",
     "connected_rows",
+    "cost_range",
     "curvature_coefficients",
+    "entries",
+    "entry_slack",
+    "hessian_diagonal",
+    "hessian_product",
     "list_entry_level",
     "lovasz_grid",
     "lovasz_pooled",
@@ -47,6 +57,7 @@ __all__ = [
     "settle_on_forest",
     "simplex_potentials",
     "sweep",
+    "take_columns",
     "top_k_conjugate",
 ]
 
@@ -111,6 +122,32 @@ def simplex_potentials(x, M, mass, reg):
 
 
 @njit(cache=True)
+def c_transform(x, M):
+    transform = np.empty(M.shape[0])
+    for r in range(M.shape[0]):
+        transform[r] = -column_max(x, M[r])
+    return transform
+
+
+def cost_range(Ct):
+    return float(Ct.min()), float(Ct.max())
+
+
+def entries(Ct, columns, rows):
+    return Ct[columns, rows]
+
+
+def entry_slack(Ct, alpha, threshold, label, column_label):
+    slack = np.full(len(alpha), np.inf)
+    np.minimum.at(slack, label, row_entry_level(Ct, threshold, label, column_label) - alpha)
+    return slack
+
+
+def take_columns(Ct, sample):
+    return np.ascontiguousarray(Ct[sample])
+
+
+@njit(cache=True)
 def cheapest_in_columns(alpha, Ct, count):
     m, n = Ct.shape
     v = np.empty(min(n, 2 * count + BLOCK))
@@ -157,13 +194,13 @@ def _rebuild_list(j, level, alpha, c, lists, bv, bi, listed, final):
     for q in range(kept):
         listed[lists.rows[j, q]] = False
     room = lists.rows.shape[1] - kept
-    if found > 4 * likely + 48 or found > room:
+    if found > 2 * likely + 16 or found > room:
         lists.margin[j] *= 0.5
-    elif found < 2 * likely + 8:
+    elif 4 * found < 5 * likely + 16:
         lists.margin[j] *= 1.5
     if final and likely > room:
         lists.bound[j] = np.inf
-        return likely + kept + 16
+        return likely + kept + 8
     lists.bound[j] = reach
     if found > room:
         select_largest(bv, bi, found, room)

@@ -12,14 +12,21 @@ from ._reference_multimarginal import lovasz_grid, lovasz_pooled, range_grid, sw
 
 __all__ = [
     "assemble_dense",
+    "assemble_grouped",
     "assemble_sparse",
+    "c_transform",
     "cancel_cycles",
     "cheapest_in_columns",
     "cheapest_in_rows",
     "column_system",
     "conjugate_gradient",
     "connected_rows",
+    "cost_range",
     "curvature_coefficients",
+    "entries",
+    "entry_slack",
+    "hessian_diagonal",
+    "hessian_product",
     "list_entry_level",
     "lovasz_grid",
     "lovasz_pooled",
@@ -32,6 +39,7 @@ __all__ = [
     "settle_on_forest",
     "simplex_potentials",
     "sweep",
+    "take_columns",
     "top_k_conjugate",
 ]
 
@@ -144,6 +152,7 @@ def prox_columns(alpha, rise, Ct, b, k, reg, mu, lists, columns, workers=1):
                 continue
             _list_every_row(j, Ct, lists)
         used = slice(lists.count[j])
+        columns.mass[j] = columns.kind[j] = 0
         x = alpha[lists.rows[j, used]] - lists.cost[j, used] + mu * lists.centre[j, used]
         (
             columns.mass[j, used], columns.kind[j, used],
@@ -177,6 +186,28 @@ def simplex_potentials(x, M, mass, reg):
         _simplex_threshold(row, z) for row, z in zip(gain - top[:, None], mass * reg, strict=True)
     ]
     return -(np.array(theta) + top)
+
+
+def c_transform(x, M):
+    return (M - x).min(axis=1)
+
+
+def cost_range(Ct):
+    return float(Ct.min()), float(Ct.max())
+
+
+def entries(Ct, columns, rows):
+    return Ct[columns, rows]
+
+
+def entry_slack(Ct, alpha, threshold, label, column_label):
+    slack = np.full(len(alpha), np.inf)
+    np.minimum.at(slack, label, row_entry_level(Ct, threshold, label, column_label) - alpha)
+    return slack
+
+
+def take_columns(Ct, sample):
+    return np.ascontiguousarray(Ct[sample])
 
 
 def cheapest_in_columns(alpha, Ct, count):
@@ -234,7 +265,23 @@ def assemble_dense(start, rows, kind, coefficients, A, M, shift, n):
 def assemble_sparse(start, rows, kind, coefficients, A, M, shift, n):
     H = assemble_dense(start, rows, kind, coefficients, A, M, shift, n)
     i, j = np.nonzero(H)
-    return i.astype(np.int32), j.astype(np.int32), H[i, j]
+    indptr = np.searchsorted(i, np.arange(n + 1))
+    return indptr.astype(np.int32), j.astype(np.int32), H[i, j]
+
+
+def assemble_grouped(start, rows, kind, coefficients, A, M, shift, group):
+    H = assemble_dense(start, rows, kind, coefficients, A, M, shift, len(group))
+    P = np.eye(group.max() + 1)[group]
+    i, j = np.nonzero(P.T @ H @ P)
+    return i.astype(np.int32), j.astype(np.int32), (P.T @ H @ P)[i, j]
+
+
+def hessian_diagonal(start, rows, kind, coefficients, A, M, shift, n):
+    return np.diag(assemble_dense(start, rows, kind, coefficients, A, M, shift, n)).copy()
+
+
+def hessian_product(start, rows, kind, coefficients, A, M, shift, x, y):
+    y[:] = assemble_dense(start, rows, kind, coefficients, A, M, shift, len(x)) @ x
 
 
 def conjugate_gradient(start, rows, kind, coefficients, A, M, shift, g, rtol, maxiter):

@@ -17,11 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from otopt._kernels.layout import CandidateLists, ColumnSolutions
-from otopt._solvers.linear import solve_dense, solve_sparse
+from otopt._solvers.linear import solve_dense, solve_sparse, solve_two_level
 
 __all__ = ["Certificate", "ProximalDual"]
 
 SMALL = 128  # rows up to which lists hold every row from the start
+GROUPED_ROWS = 2000  # from here on groups of rows pay as a preconditioner
 DENSE_ROWS = 150  # up to here a dense Cholesky factorisation beats any sparse one
 DENSE_UNKNOWNS = 800  # the same where rows are eliminated: many rows, few columns
 
@@ -57,10 +58,12 @@ class ProximalDual:
         To start from, with a proximal centre.
     workers : int
         Threads.
+    groups : ndarray of int, shape (n,), optional
+        Labels of rows that stand close together, for preconditioning.
     """
 
-    def __init__(self, kernels, a, b, Ct, k, reg, *, mu, lists=None, workers=1):
-        self.kernels, self.workers = kernels, workers
+    def __init__(self, kernels, a, b, Ct, k, reg, *, mu, lists=None, workers=1, groups=None):
+        self.kernels, self.workers, self.groups = kernels, workers, groups
         self.a, self.b = a, b
         self.n, self.m = len(a), len(b)
         self.is_sparse = Ct is None
@@ -99,6 +102,7 @@ class ProximalDual:
             self.lists = self.lists.enlarged(capacity)
             self.columns = ColumnSolutions.empty(self.m, capacity)
             rise = 0.0
+        self.support = ()  # given back before the next one is packed
         self.support = self.kernels.pack_support(self.lists, self.columns)
         _, rows, _, mass, _ = self.support
         gradient = self.a - np.bincount(rows, mass, minlength=self.n)
@@ -106,9 +110,7 @@ class ProximalDual:
 
     def recentre(self):
         """Make the current plan the proximal centre S."""
-        self.lists.centre[:] = np.where(
-            np.arange(self.lists.rows.shape[1]) < self.lists.count[:, None], self.columns.mass, 0.0
-        )
+        self.lists.centre[:] = self.columns.mass
 
     def release_lists(self):
         """Give back the memory of the lists; `evaluate` must not be called any more."""
@@ -119,12 +121,11 @@ class ProximalDual:
     def relaxed_value(self):
         """Primal value of the current plan: <T, C> + reg/2 sum ||t_j||_ksup^2."""
         start, _, cost, mass, kind = self.support
-        column = np.repeat(np.arange(self.m), np.diff(start))
-        head = kind == 1
-        tied = np.bincount(column[~head], mass[~head], minlength=self.m)
+        on_ties = np.where(kind == 1, 0.0, mass)
+        tied = np.add.reduceat(on_ties, start[:-1])
         # The k-support norm splits at the tie block (Argyriou, Foygel, Srebro 2012, Prop. 2.1).
-        on_ties = tied**2 / np.maximum(self.k - self.columns.heads, 1)
-        square = float(mass[head] @ mass[head]) + float(on_ties.sum())
+        square = float(mass @ mass) - float(on_ties @ on_ties)
+        square += float((tied**2 / np.maximum(self.k - self.columns.heads, 1)).sum())
         return float(cost @ mass) + 0.5 * self.reg * square
 
     def column_counts(self):
@@ -149,6 +150,8 @@ class ProximalDual:
         d = self._newton_solve(centred, min(rtol, 0.1 * np.abs(gradient).sum() / self.a.sum()))
         mean = np.bincount(label, d, minlength=self.n) / np.maximum(size, 1)
         d += (self._component_shift(alpha, gradient, label, size, imbalance) - mean)[label]
+        # A shift of all potentials changes nothing; that of the largest component costs rescans.
+        d -= d[label == size.argmax()].mean()
         if not gradient @ d > 0.0:
             return gradient * (self.reg + self.mu)
         return d
@@ -170,6 +173,8 @@ class ProximalDual:
                 d = self._solve_by_columns(A, M, shift, g)
             elif self.n <= DENSE_ROWS:
                 d = solve_dense(self.kernels.assemble_dense(*args, self.n), g)
+            elif self.groups is not None and self.n >= GROUPED_ROWS:
+                d = self._solve_by_groups(args, g, rtol)
             elif fill > 24 * self.n:
                 d, iterations = self.kernels.conjugate_gradient(*args, g, rtol, 300)
                 if iterations >= 300:
@@ -188,6 +193,16 @@ class ProximalDual:
         u = solve_dense(S, r)
         return None if u is None else self.kernels.row_step(*support, A, M, diagonal, g, u)
 
+    def _solve_by_groups(self, laplacian, g, rtol):
+        def product(x):
+            y = np.empty(len(x))
+            self.kernels.hessian_product(*laplacian, x, y)
+            return y
+
+        diagonal = self.kernels.hessian_diagonal(*laplacian, self.n)
+        coarse = self.kernels.assemble_grouped(*laplacian, self.groups)
+        return solve_two_level(product, diagonal, coarse, self.groups, g, rtol, 500)
+
     def _component_shift(self, alpha, gradient, label, size, imbalance):
         roots = np.flatnonzero(size)
         shift = np.zeros(self.n)
@@ -202,10 +217,10 @@ class ProximalDual:
             threshold = self.columns.threshold
             if self.is_sparse:
                 level = self.kernels.list_entry_level(self.lists, threshold, label, column_label)
+                slack = np.full(self.n, np.inf)
+                np.minimum.at(slack, label, level - alpha)
             else:
-                level = self.kernels.row_entry_level(self.Ct, threshold, label, column_label)
-            slack = np.full(self.n, np.inf)
-            np.minimum.at(slack, label, level - alpha)
+                slack = self.kernels.entry_slack(self.Ct, alpha, threshold, label, column_label)
             slack = slack[roots]
             rising = (imbalance[roots] > 0) & np.isfinite(slack)
             shift[roots[rising]] = np.maximum(slack[rising], 0) + np.minimum(newton[rising], reach)

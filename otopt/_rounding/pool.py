@@ -49,7 +49,9 @@ class Pool:
         masses = np.zeros(len(keys))
         masses[np.searchsorted(keys, support)] = mass
         column, row = np.divmod(keys, n)
-        return cls._padded(column, row, oracle.Ct[column, row].astype(float), masses, m)
+        return cls._padded(
+            column, row, oracle.kernels.entries(oracle.Ct, column, row).astype(float), masses, m
+        )
 
     @classmethod
     def _padded(cls, column, row, cost, mass, m):
@@ -94,22 +96,26 @@ class Pool:
 
     def top(self, score, k):
         """Mark the k entries of every column with the largest positive score."""
-        score = np.where(self.used, score, 0.0)
-        if score.shape[1] <= k:
-            return score > 0
-        best = np.argpartition(-score, k - 1, axis=1)[:, :k]
-        chosen = np.zeros(score.shape, bool)
-        np.put_along_axis(chosen, best, True, axis=1)
-        return chosen & (score > 0)
+        positive = self.used & (score > 0)
+        chosen = positive.copy()
+        over = np.flatnonzero(positive.sum(axis=1) > k)
+        rank = score[over]
+        rank[~positive[over]] = 0.0
+        np.negative(rank, out=rank)
+        rest = np.argpartition(rank, k - 1, axis=1)[:, k:]
+        chosen[over[:, None], rest] = False
+        return chosen
 
     def free_slots(self, support, alpha, k):
         """Mark the entries of smallest reduced cost for the slots that `support` leaves free."""
-        score = np.where(self.used & ~support, alpha[self.rows] - self.cost, -np.inf)
-        order = np.argsort(-score, axis=1)
+        chosen = np.zeros(self.used.shape, bool)
         free = k - support.sum(axis=1)
-        chosen = np.zeros(score.shape, bool)
-        np.put_along_axis(chosen, order, np.arange(score.shape[1]) < free[:, None], axis=1)
-        return chosen & (score > -np.inf)
+        some = np.flatnonzero(free > 0)
+        price = self.cost[some] - alpha[self.rows[some]]
+        price[support[some] | ~self.used[some]] = np.inf
+        order = np.argsort(price, axis=1)
+        chosen[some[:, None], order] = np.arange(order.shape[1]) < free[some, None]
+        return chosen & self.used & ~support
 
 
 def _feeders(oracle, alpha, j, count):
@@ -117,5 +123,5 @@ def _feeders(oracle, alpha, j, count):
     rows = np.flatnonzero(oracle.a * oracle.k >= oracle.b[j])
     if len(rows) <= count:
         return rows
-    price = oracle.Ct[j, rows] - alpha[rows]
+    price = oracle.kernels.entries(oracle.Ct, j, rows) - alpha[rows]
     return rows[np.argpartition(price, count)[:count]]

@@ -51,17 +51,19 @@ def sparsify(problem, kernels, pool, alpha, *, rounds, rng):
     support = pool.top(pool.mass, k)
     if not (pool.mass[~support] > 0).any():
         return support, alpha, 0, 0.0
-    surcharge = np.zeros(pool.cost.shape)
+    cost = pool.cost  # with surcharges, once there are some
     best = support, pool.mass, alpha, np.inf
     nit, last, stalled, idle = 0, np.inf, False, 0
     for _ in range(rounds):
-        oracle.lists.cost[:] = pool.cost + np.where(support, 0.0, price) + surcharge
+        oracle.lists.cost[:] = cost
+        oracle.lists.cost[~support] += price
         step = semismooth_newton(oracle, alpha, tol=1e-7 * problem.mass, maxiter=NEWTON_STEPS)
         nit += step.nit
         if np.abs(step.gradient).sum() <= CONVERGED * problem.mass:
             alpha = step.x
             oracle.recentre()
-            pool.mass = np.where(oracle.lists.centre > tiny, oracle.lists.centre, 0.0)
+            pool.mass = oracle.lists.centre.copy()
+            pool.mass[pool.mass <= tiny] = 0.0
         else:  # prices too steep for this curvature: stay, and move less next time
             oracle.mu *= 10.0
         support = pool.top(pool.mass, k)
@@ -82,9 +84,10 @@ def sparsify(problem, kernels, pool, alpha, *, rounds, rng):
         price = min(2.0 * price, unit)
         if stalled:
             overfull = ~support & (pool.mass > 0)
-            surcharge += overfull * unit * rng.uniform(0.03, 0.15, size=surcharge.shape)
+            cost = cost.copy() if cost is pool.cost else cost
+            cost[overfull] += unit * rng.uniform(0.03, 0.15, size=overfull.sum())
             support |= pool.free_slots(support, alpha, k)
-            surcharge[support] = 0.0
+            cost[support] = pool.cost[support]
     support, pool.mass, alpha, outside = best
     return support, alpha, nit, outside
 

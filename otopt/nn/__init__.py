@@ -1,5 +1,24 @@
-"""Torch modules over the transport problems: losses, layers, samplers."""
+"""Transport as a part of torch models: losses, layers and the functions behind them."""
 
-import lazy_loader as _lazy
+from otopt.errors import MissingDependencyError as _Missing
 
-__getattr__, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)
+try:
+    import torch as _torch  # noqa: F401
+except ImportError:
+    _message = "otopt.nn needs torch: pip install 'otopt[torch]'"
+    raise _Missing(_message) from None
+
+from .functional import SparsePlan, sparse_ot_plan, sparse_ot_value
+from .multimarginal import MMOTLoss
+from .sampler import StratifiedBatchSampler
+from .sparse import SparseOTLoss, SparseOTMatching
+
+__all__ = [
+    "MMOTLoss",
+    "SparseOTLoss",
+    "SparseOTMatching",
+    "SparsePlan",
+    "StratifiedBatchSampler",
+    "sparse_ot_plan",
+    "sparse_ot_value",
+]

@@ -19,16 +19,21 @@ def assemble(problem, monitor, relaxation, rounded, outcome, k, tol, started):
     from scipy.sparse import csc_array
 
     oracle = relaxation.oracle
-    n, m = problem.cost.shape
+    n, m = problem.shape
     start, rows, _, mass, _ = oracle.support
     indptr = np.zeros(m + 1, np.int64)
     indptr[1 + problem.columns] = np.diff(start)
-    relaxed_plan = csc_array((mass.copy(), problem.rows[rows], np.cumsum(indptr)), shape=(n, m))
+    by_column = np.argsort(problem.columns, kind="stable")
+    width = np.diff(start)[by_column]
+    entry = np.arange(len(rows)) + np.repeat(start[by_column] - (np.cumsum(width) - width), width)
+    relaxed_plan = csc_array(
+        (mass[entry], problem.rows[rows[entry]], np.cumsum(indptr)), shape=(n, m)
+    )
     relaxed_plan.sort_indices()
     relaxed = RelaxedPlan(
         plan=relaxed_plan,
         value=oracle.relaxed_value(),
-        excess_columns=problem.columns[oracle.column_counts() > problem.k],
+        excess_columns=np.sort(problem.columns[oracle.column_counts() > problem.k]),
         marginal_error=float(np.abs(relaxation.gradient).sum()),
     )
 
@@ -36,8 +41,8 @@ def assemble(problem, monitor, relaxation, rounded, outcome, k, tol, started):
         rows, mass = monitor.best.rows, monitor.best.mass
     else:
         rows, mass = rounded.pool.rows, rounded.pool.mass
-    rows, mass = _compact(rows, mass)
-    linear, value, error = _measure(problem, rows, mass)
+    linear, value, error = _measure(problem, oracle.kernels, rows, mass)
+    rows, mass = _compact(problem.rows[rows], mass)
     feasible = rounded is not None and rounded.feasible and error <= FEASIBLE * problem.mass
     gap = problem.relative_gap(value, monitor.best.bound) if feasible else np.inf
     status, message = _conclude(
@@ -46,7 +51,7 @@ def assemble(problem, monitor, relaxation, rounded, outcome, k, tol, started):
     width = rows.shape[1] if k is None else min(int(k), n)
     all_rows, all_mass = np.full((m, width), -1), np.zeros((m, width))
     used = mass > 0
-    all_rows[problem.columns, : rows.shape[1]] = np.where(used, problem.rows[rows], -1)
+    all_rows[problem.columns, : rows.shape[1]] = np.where(used, rows, -1)
     all_mass[problem.columns, : rows.shape[1]] = mass
     return OTResult(
         rows=all_rows,
@@ -56,7 +61,7 @@ def assemble(problem, monitor, relaxation, rounded, outcome, k, tol, started):
         dual_bound=monitor.best.bound,
         gap=gap,
         marginal_error=error,
-        potentials=_full_potentials(problem, monitor),
+        potentials=_full_potentials(problem, oracle.kernels, monitor),
         relaxed=relaxed,
         status=status,
         message=message,
@@ -77,30 +82,29 @@ def _compact(rows, mass):
     return np.take_along_axis(rows, order, 1), np.take_along_axis(mass, order, 1)
 
 
-def _measure(problem, rows, mass):
+def _measure(problem, kernels, rows, mass):
     """<T, C>, the objective, and the L1 marginal error of a plan."""
     column, slot = np.nonzero(mass)
     row, t = rows[column, slot], mass[column, slot]
-    linear = float(problem.Ct[column, row] @ t)
+    linear = float(kernels.entries(problem.Ct, column, row) @ t)
     value = linear + 0.5 * problem.reg * float(t @ t)
     row_sums = np.bincount(row, t, minlength=len(problem.a))
     error = np.abs(row_sums - problem.a).sum() + np.abs(mass.sum(axis=1) - problem.b).sum()
     return linear, value, float(error)
 
 
-def _full_potentials(problem, monitor):
+def _full_potentials(problem, kernels, monitor):
     """Potentials of all rows and columns; those without mass are priced out."""
-    n, m = problem.cost.shape
+    n, m = problem.shape
     alpha, beta = np.empty(n), np.empty(m)
     alpha[problem.rows], beta[problem.columns] = monitor.best.alpha, monitor.best.beta
     empty_rows = np.setdiff1d(np.arange(n), problem.rows)
     if len(empty_rows):
-        alpha[empty_rows] = (
-            problem.cost[np.ix_(empty_rows, problem.columns)] - monitor.best.beta
-        ).min(axis=1)
+        alpha[empty_rows] = kernels.c_transform(monitor.best.beta, problem.row_block(empty_rows))
     empty_columns = np.setdiff1d(np.arange(m), problem.columns)
     if len(empty_columns):
-        beta[empty_columns] = (problem.cost[:, empty_columns] - alpha[:, None]).min(axis=0)
+        block, order = problem.column_block(empty_columns)
+        beta[empty_columns] = kernels.c_transform(alpha[order], block)
     return Potentials(alpha, beta)
 
 
@@ -123,7 +127,9 @@ def _conclude(problem, relaxed, rounded, outcome, feasible, gap, tol, error, mon
             f"Feasible and k-sparse; within {gap:.1e} of optimal (tol = {tol:.1e}). "
             "Raise k for a smaller gap."
         )
-    proof = proof_of_infeasibility(problem.a, problem.b, problem.k)
+    # In the order that was given: the proof may name a column.
+    given = problem.b[np.argsort(problem.columns, kind="stable")]
+    proof = proof_of_infeasibility(problem.a, given, problem.k)
     smallest = max(smallest_count(problem.a, problem.b), problem.k + (proof is not None))
     if proof is not None:
         return Status.INFEASIBLE, (

@@ -12,10 +12,12 @@ from otopt._kernels.layout import CandidateLists
 from otopt._oracles.proximal_dual import ProximalDual
 from otopt._solvers.proximal_point import ProximalSchedule, proximal_point
 
+from ._multilevel import cluster_potentials, is_large
+
 __all__ = ["Intermediate", "Monitor", "Relaxation", "relax"]
 
 ALTERNATIONS = 4
-SPREAD = 16
+SPREAD = 8
 SAMPLE = 64  # columns
 RELATIVE = 1.0  # the first proximal curvature is at least this multiple of reg
 WARM_WINDOW = 0.1  # share of the first proximal curvature that a warm start begins with
@@ -102,14 +104,17 @@ def relax(problem, kernels, monitor, *, tol, maxiter, workers, options, warm_sta
     typical = float(problem.b.mean())
     mu = max(options.window * unit / typical - reg, RELATIVE * reg)
     if warm_start is None:
-        alpha = _alternate(problem, kernels, reg + mu)
+        if is_large(problem):
+            alpha = _cluster_start(problem, kernels)
+        else:
+            alpha = _alternate(problem, kernels, reg + mu)
         spread = np.clip(_spreading_curvature(problem, kernels, alpha), 0.01 * mu, mu)
         mu = max(float(spread) - reg, RELATIVE * reg)
         lists = None
     else:
         alpha, plan = warm_start
         mu *= WARM_WINDOW
-        lists = _centred_lists(plan, problem.Ct)
+        lists = _centred_lists(plan, problem.Ct, kernels)
     oracle = ProximalDual(
         kernels,
         problem.a,
@@ -120,6 +125,7 @@ def relax(problem, kernels, monitor, *, tol, maxiter, workers, options, warm_sta
         mu=mu,
         lists=lists,
         workers=workers,
+        groups=problem.groups,
     )
 
     def assess(x, gradient):
@@ -150,10 +156,22 @@ def relax(problem, kernels, monitor, *, tol, maxiter, workers, options, warm_sta
     return Relaxation(oracle, trace.gradient, "converged" if trace.converged else "limit")
 
 
-def _alternate(problem, kernels, curvature):
+def _cluster_start(problem, kernels):
+    def alternate(problem, alpha, curvature):
+        return _alternate(problem, kernels, curvature, alpha)
+
+    def curvature_at(problem, alpha):
+        return _spreading_curvature(problem, kernels, alpha)
+
+    alpha = cluster_potentials(problem, kernels, alternate, curvature_at)
+    return _alternate(problem, kernels, curvature_at(problem, alpha), alpha, ALTERNATIONS // 2)
+
+
+def _alternate(problem, kernels, curvature, alpha=None, alternations=ALTERNATIONS):
     """A few exact block ascents on quadratic transport without cardinality constraint."""
-    alpha = problem.C.min(axis=1).astype(float)
-    for _ in range(ALTERNATIONS):
+    if alpha is None:
+        alpha = kernels.c_transform(np.zeros(len(problem.b)), problem.C)
+    for _ in range(alternations):
         beta = kernels.simplex_potentials(alpha, problem.Ct, problem.b, curvature)
         alpha = kernels.simplex_potentials(beta, problem.C, problem.a, curvature)
     return alpha - alpha.mean()
@@ -164,22 +182,22 @@ def _spreading_curvature(problem, kernels, alpha):
     n, m = len(problem.a), len(problem.b)
     entries = min(n, SPREAD + 2 * n // m)
     sample = np.linspace(0, m - 1, min(m, SAMPLE)).astype(int)
-    Ct = np.ascontiguousarray(problem.Ct[sample])
+    Ct = kernels.take_columns(problem.Ct, sample)
     rows = kernels.cheapest_in_columns(alpha, Ct, entries)
-    x = alpha[rows] - np.take_along_axis(Ct, rows, axis=1)
+    x = alpha[rows] - kernels.entries(Ct, np.arange(len(sample))[:, None], rows)
     reach = (x - x.min(axis=1, keepdims=True)).sum(axis=1)  # simplex of that mass holds them all
     return float(np.median(reach / problem.b[sample]))
 
 
-def _centred_lists(plan, Ct):
+def _centred_lists(plan, Ct, kernels):
     """Candidate lists that hold a plan as proximal centre and are completed on first use."""
-    m, n = Ct.shape
+    n, m = plan.shape
     count = np.diff(plan.indptr)
     lists = CandidateLists.empty(m, min(n, int(count.max()) + 16))
     column = np.repeat(np.arange(m), count)
     slot = np.arange(len(column)) - plan.indptr[column]
     lists.rows[column, slot] = plan.indices
-    lists.cost[column, slot] = Ct[column, plan.indices]
+    lists.cost[column, slot] = kernels.entries(Ct, column, plan.indices)
     lists.centre[column, slot] = plan.data
     lists.count[:] = count
     return lists

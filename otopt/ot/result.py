@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
+from otopt._backend import is_tensor, plan_matrix
 from otopt._core.status import Status
 from otopt.errors import InfeasibleError, NotConvergedError
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from scipy.sparse import csc_array
 
 __all__ = ["OTResult", "Potentials", "RelaxedPlan"]
+
+LAYOUTS = ("coo", "csc", "dense")
 
 
 class Potentials(NamedTuple):
@@ -51,14 +54,20 @@ class RelaxedPlan:
 class OTResult:
     r"""A transport plan with its certificate.
 
+    Arrays are of the library that the problem was given in. For torch tensors, `rows`, `mass`,
+    `plan`, `potentials`, `value` and `relaxed.plan` are tensors of the dtype of the problem
+    (float32 where that is half precision) on its device, without gradients: those are the business
+    of `otopt.nn`. The other numbers are Python floats and describe the solution before it is
+    rounded to that dtype.
+
     Attributes
     ----------
     rows : ndarray of int, shape (m, k)
         Row indices of the nonzeros of each column; -1 marks an unused slot.
     mass : ndarray of float, shape (m, k)
         Mass carried by each of them; 0 in unused slots.
-    plan : scipy.sparse.csc_array, shape (n, m)
-        The same plan as a sparse matrix (built on first access).
+    plan : scipy.sparse.csc_array or torch sparse COO tensor, shape (n, m)
+        The same plan as a sparse matrix (built on first access); `to_plan` has other layouts.
     value : float
         Objective of `plan`: :math:`\langle T, C\rangle + \tfrac{\mathrm{reg}}2\|T\|^2`.
     linear_value : float
@@ -111,16 +120,40 @@ class OTResult:
 
     @cached_property
     def plan(self) -> csc_array:
-        """The plan as a `scipy.sparse.csc_array` of shape (n, m)."""
-        import numpy as np
-        from scipy.sparse import csc_array
+        """The plan as a `scipy.sparse.csc_array` (a sparse COO tensor for torch), (n, m)."""
+        return self.to_plan("coo" if is_tensor(self.mass) else "csc")
 
-        used = self.rows >= 0
-        indptr = np.concatenate([[0], np.cumsum(used.sum(axis=1))])
+    def to_plan(self, layout="csc"):
+        """Return the plan as a matrix of shape (n, m).
+
+        Parameters
+        ----------
+        layout : {"csc", "coo", "dense"}
+            Compressed columns, triplets, or every entry.
+
+        Returns
+        -------
+        scipy.sparse.csc_array, scipy.sparse.coo_array, ndarray or torch.Tensor
+            A tensor of that layout where the problem was given as tensors.
+
+        Raises
+        ------
+        ValueError
+            For an unknown layout.
+
+        Examples
+        --------
+        >>> import otopt
+        >>> result = otopt.sparse_ot([1.0, 2.0], [1.0, 2.0], [[0.0, 1.0], [1.0, 0.0]], 1)
+        >>> result.to_plan("dense")
+        array([[1., 0.],
+               [0., 2.]])
+        """
+        if layout not in LAYOUTS:
+            message = f"OTResult.to_plan: `layout` must be one of {LAYOUTS}; got {layout!r}."
+            raise ValueError(message)
         shape = (len(self.potentials.source), len(self.potentials.target))
-        plan = csc_array((self.mass[used], self.rows[used], indptr), shape=shape)
-        plan.sort_indices()
-        return plan
+        return plan_matrix(self.rows, self.mass, shape, layout)
 
     def raise_if_failed(self) -> OTResult:
         """Return the result itself, or raise with `message` unless `success`.

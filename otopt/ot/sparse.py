@@ -7,16 +7,19 @@ import time
 import warnings
 
 from otopt._backend import kernels as select_kernels
+from otopt._backend import numpy_views
+from otopt._core.clouds import METRICS
 from otopt._core.options import SparseOTOptions, resolve_options
 from otopt._core.problems import SparseOT
 from otopt._core.progress import StatusLine
 from otopt._core.status import Status
-from otopt._core.validation import as_positive_int, as_real
+from otopt._core.validation import as_choice, as_positive_int, as_real
 from otopt._rounding.rounding import round_plan
 from otopt.errors import ConvergenceWarning, FeasibilityWarning
 
 from ._assembly import assemble
 from ._relaxation import Monitor, relax
+from ._tensors import as_numpy, as_tensors
 from .result import OTResult
 
 __all__ = ["SparseOTOptions", "sparse_ot"]
@@ -28,9 +31,12 @@ DEFAULT_MAXITER = 2000
 def sparse_ot(
     a,
     b,
-    C,
-    k,
+    C=None,
+    k=...,
     *,
+    X=None,
+    Y=None,
+    metric="sqeuclidean",
     reg=None,
     tol=1e-6,
     maxiter=None,
@@ -50,7 +56,8 @@ def sparse_ot(
         \end{aligned}
 
     Every target is fed by at most k sources. To bound the rows instead, transpose: ``sparse_ot(b,
-    a, C.T, k)``.
+    a, C.T, k)``. The cost is given as a matrix `C`, or by points `X` and `Y` and a `metric`; then
+    the matrix is never formed.
 
     Parameters
     ----------
@@ -59,14 +66,22 @@ def sparse_ot(
     b : array_like, shape (m,)
         Masses of the targets, non-negative, of the same sum up to rounding (5e-10 of it; 1e-5
         where `a` or `b` is float32).
-    C : array_like, shape (n, m)
+    C : array_like, shape (n, m), optional
         Cost of moving one unit of mass from i to j; any finite reals. float32 is kept as it is,
         everything else becomes float64. Masses and potentials are always float64, because float32
-        cannot hold the marginals to 1e-9.
+        cannot hold the marginals to 1e-9. `a`, `b` and `C` may be torch tensors, all of one
+        dtype and on the CPU; half precision is computed in float32. Arrays of the result are of
+        the same library; torch's have the dtype of the problem. Leave `C` out to give `X` and `Y`.
     k : int or None
-        Nonzeros allowed in a column. None or k >= n: no constraint (quadratic transport). A plan
-        exists for weights in general position only if ``k * m >= n + m - 1``, for uniform ones
-        only if ``k * m >= n + m - gcd(n, m)``.
+        Nonzeros allowed in a column; must be given. None or k >= n: no constraint (quadratic
+        transport). A plan exists for weights in general position only if ``k * m >= n + m - 1``,
+        for uniform ones only if ``k * m >= n + m - gcd(n, m)``.
+    X, Y : array_like, shape (n, d), (m, d), optional
+        Points of the sources and of the targets, finite, in place of `C`. float32 is kept where
+        both are; distances are always summed in float64.
+    metric : {"sqeuclidean", "euclidean", "cosine"}
+        Cost between points: :math:`\|x-y\|^2`, :math:`\|x-y\|`, or
+        :math:`1-\langle x,y\rangle/(\|x\|\|y\|)`, for which no point may be the origin.
     reg : float, optional
         Quadratic regularisation, >= 0, in units of cost per mass. The default ``(C.max() -
         C.min()) / a.sum()`` leaves the plan unchanged when the cost or the masses are multiplied
@@ -79,7 +94,7 @@ def sparse_ot(
     rounding : {"repair", "none"}
         Whether to search for a k-sparse plan where the relaxed one is not.
     warm_start : OTResult, optional
-        A result for the same shape, for example before a small change of `a`, `b` or `C`.
+        A result for the same shape, for example before a small change of `a`, `b` or the cost.
     workers : int
         Threads; -1 for all cores. Changes the speed, never the answer.
     callback : callable, optional
@@ -97,7 +112,9 @@ def sparse_ot(
     Raises
     ------
     ValueError, TypeError
-        For arguments that break the rules above, before any work.
+        For arguments that break the rules above, before any work. Tensors that require grad are
+        refused while torch records gradients, because this function has none to give: a gradient
+        that goes missing in a sum of losses is hard to notice. `otopt.nn` is differentiable.
 
     Warns
     -----
@@ -113,6 +130,12 @@ def sparse_ot(
     regularised semismooth Newton steps inside a proximal-point loop; one evaluation costs O(n m)
     at most and touches a few per cent of C once it has settled. A k-sparse plan is then searched
     by a difference-of-convex method [2]_ on a pool of about k + 8 entries a column.
+
+    Between points the columns are scanned by branch and bound over kd-trees, with planes fitted
+    to the potentials in every box. Nothing is lost by it: bound and plan are those of the matrix,
+    up to rounding, in O((n + m) d + m k) memory. In few dimensions a scan visits a small part of
+    the pairs; beyond some ten dimensions it visits most of them, O(n m d) an evaluation. From
+    2000 points on both sides, the potentials start from those between clusters.
 
     Where the relaxed plan is k-sparse it is optimal. Otherwise `gap` says how far the returned
     plan can be from optimal; it grows as k * m approaches n + m - 1, where feasibility itself is a
@@ -153,10 +176,11 @@ def sparse_ot(
     if callback is not None and not callable(callback):
         message = f"sparse_ot: `callback` must be callable; got {type(callback).__name__}."
         raise TypeError(message)
-    problem = SparseOT.from_arrays(a, b, C, k, reg)
+    home, (a, b, C, X, Y) = numpy_views("sparse_ot", a=a, b=b, C=C, X=X, Y=Y)
+    kernels = select_kernels(points=C is None)
+    problem = _as_problem(a, b, C, k, X, Y, metric, reg, kernels)
     warm = _check_warm_start(warm_start, problem)
 
-    kernels = select_kernels()
     with StatusLine(options.progress) as status_line:
         monitor = Monitor(problem, tol, callback, status_line)
         relaxation = relax(
@@ -178,7 +202,7 @@ def sparse_ot(
             monitor.consider(relaxation.oracle, rounded.alpha)
     result = assemble(problem, monitor, relaxation, rounded, outcome, k, tol, started)
     _warn(result)
-    return result
+    return result if home is None else as_tensors(result, home)
 
 
 def _thread_count(workers):
@@ -187,19 +211,37 @@ def _thread_count(workers):
     return as_positive_int("sparse_ot", "workers", workers)
 
 
+def _as_problem(a, b, C, k, X, Y, metric, reg, kernels):
+    if k is ...:
+        message = "sparse_ot: `k` must be given; got nothing; k=None asks for no constraint."
+        raise TypeError(message)
+    given = [name for name, x in (("C", C), ("X", X), ("Y", Y)) if x is not None]
+    if given not in (["C"], ["X", "Y"]):
+        message = (
+            "sparse_ot: the cost must be given either as `C` or by both `X` and `Y`; got "
+            f"{' and '.join(f'`{name}`' for name in given) or 'none of them'}; leave out the rest."
+        )
+        raise TypeError(message)
+    if C is not None:
+        as_choice("sparse_ot", "metric", metric, METRICS)
+        return SparseOT.from_arrays(a, b, C, k, reg)
+    return SparseOT.from_points(a, b, X, Y, metric, k, reg, cost_range=kernels.cost_range)
+
+
 def _check_warm_start(warm_start, problem):
     if warm_start is None:
         return None
     if not isinstance(warm_start, OTResult):
         message = f"sparse_ot: `warm_start` must be an OTResult; got {type(warm_start).__name__}."
         raise TypeError(message)
-    shape = warm_start.relaxed.plan.shape
-    if shape != problem.cost.shape:
+    shape = tuple(warm_start.relaxed.plan.shape)
+    if shape != problem.shape:
         message = (
             f"sparse_ot: `warm_start` must have the shape of `C`; got {shape} for "
-            f"{problem.cost.shape}; solve cold instead."
+            f"{problem.shape}; solve cold instead."
         )
         raise ValueError(message)
+    warm_start = as_numpy(warm_start)
     plan = warm_start.relaxed.plan[problem.rows][:, problem.columns].tocsc()
     return warm_start.potentials.source[problem.rows], plan
 

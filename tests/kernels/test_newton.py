@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.sparse import coo_array, csc_array
 
 from otopt._kernels import reference
 from tests.kernels.cases import FILES, Prox, column_problems, load, sparse_lists
@@ -35,11 +36,9 @@ def laplacian(problem, prox):
     return start, rows, kind, coefficients, A, M, 0.01 * A
 
 
-def scattered(triplets, n):
-    rows, columns, values = triplets
-    H = np.zeros((n, n))
-    np.add.at(H, (rows, columns), values)
-    return H
+def scattered(compressed, n):
+    indptr, indices, values = compressed
+    return csc_array((values, indices, indptr), shape=(n, n)).toarray()
 
 
 @given(problem=column_problems())
@@ -91,7 +90,7 @@ def test_rows_eliminated(any_kernels, problem):
     support = start, rows, kind, prox.columns.heads, prox.columns.ties
     g = np.random.default_rng(n).normal(size=n)
     S, r, diagonal = any_kernels.column_system(*support, problem.k, problem.reg, A, M, shift, g)
-    np.testing.assert_array_equal(S, S.T)
+    np.testing.assert_allclose(S, S.T, rtol=0, atol=1e-12 * np.abs(S).max())
     d = any_kernels.row_step(*support, A, M, diagonal, g, np.linalg.solve(S, r))
     H = reference.assemble_dense(start, rows, kind, coefficients, A, M, shift, n)
     expected = np.linalg.solve(H, g)
@@ -141,3 +140,21 @@ def test_entry_levels(kernels, problem, labels):
     )
     complete = sparse_lists(problem, density=1.0)
     np.testing.assert_allclose(kernels.list_entry_level(complete, *args), level, rtol=1e-12)
+
+
+@given(problem=column_problems())
+def test_product_diagonal_and_groups_are_of_the_same_matrix(kernels, problem):
+    n, rng = len(problem.alpha), problem.rng
+    args = laplacian(problem, solved(problem))
+    H = reference.assemble_dense(*args, n)
+    tight = {"rtol": 1e-9, "atol": 1e-10 / problem.mu}
+    group = rng.integers(0, 4, n)
+    P = np.eye(4)[group]
+    for file in (kernels, reference):
+        x, y = rng.normal(size=n), np.empty(n)
+        file.hessian_product(*args, x, y)
+        np.testing.assert_allclose(y, H @ x, **tight)
+        np.testing.assert_allclose(file.hessian_diagonal(*args, n), np.diag(H), **tight)
+        i, j, values = file.assemble_grouped(*args, group)
+        grouped = coo_array((values, (i, j)), shape=(4, 4)).toarray()
+        np.testing.assert_allclose(grouped, P.T @ H @ P, rtol=1e-9, atol=n * 1e-10 / problem.mu)

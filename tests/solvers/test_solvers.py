@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from otopt._solvers.linear import solve_dense, solve_sparse
+from otopt._solvers.linear import solve_dense, solve_sparse, solve_two_level
 from otopt._solvers.proximal_point import ProximalSchedule, proximal_point
 from otopt._solvers.semismooth_newton import semismooth_newton
 
@@ -93,10 +93,25 @@ def test_linear_systems():
     rng = np.random.default_rng(0)
     B = rng.normal(size=(6, 6))
     H, g = B @ B.T + np.eye(6), rng.normal(size=6)
-    I, J = np.nonzero(H)
+    indptr, indices = np.arange(0, 37, 6), np.tile(np.arange(6), 6)
     expected = np.linalg.solve(H, g)
     np.testing.assert_allclose(solve_dense(H.copy(), g), expected)
-    np.testing.assert_allclose(solve_sparse((I, J, H[I, J]), g), expected)
+    np.testing.assert_allclose(solve_sparse((indptr, indices, H.ravel()), g), expected)
     assert solve_dense(-np.eye(3), np.ones(3)) is None
-    zero = (np.array([0, 1]), np.array([0, 1]), np.zeros(2))
+    zero = (np.array([0, 1, 2]), np.array([0, 1]), np.zeros(2))
     assert solve_sparse(zero, np.ones(2)) is None
+
+
+def test_two_level_solver_meets_its_tolerance_and_gives_up_on_singular_groups():
+    n, rng = 60, np.random.default_rng(0)
+    H = 2.0 * np.eye(n) - np.eye(n, k=1) - np.eye(n, k=-1) + 1e-6 * np.eye(n)
+    groups, g = np.arange(n) // 6, rng.normal(size=n)
+    P = np.eye(10)[groups]
+    i, j = np.nonzero(P.T @ H @ P)
+    coarse = i, j, (P.T @ H @ P)[i, j]
+    d = solve_two_level(lambda x: H @ x, np.diag(H), coarse, groups, g, 1e-10, 200)
+    np.testing.assert_allclose(d, np.linalg.solve(H, g), rtol=1e-7, atol=1e-8)
+    loose = solve_two_level(lambda x: H @ x, np.diag(H), coarse, groups, g, 0.1, 200)
+    assert np.abs(H @ loose - g).sum() <= 0.1 * np.abs(g).sum() * (1 + 1e-9)
+    singular = i, j, np.zeros(len(i))
+    assert solve_two_level(lambda x: H @ x, np.diag(H), singular, groups, g, 0.1, 9) is None
