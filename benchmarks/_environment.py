@@ -45,7 +45,7 @@ def describe():
         except OSError:
             return ""
 
-    packages = ("otopt", "numpy", "scipy", "numba", "pot", "cvxpy", "clarabel")
+    packages = ("otopt", "numpy", "scipy", "numba", "torch", "pot", "cvxpy", "clarabel")
     return {
         "started": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         "cpu": cpu,

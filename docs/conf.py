@@ -54,6 +54,7 @@ html_sidebars = {
         "user_guide/sparse_ot",
         "user_guide/gradients",
         "user_guide/exact",
+        "user_guide/multimarginal",
         "dev/architecture",
         "changelog",
     )

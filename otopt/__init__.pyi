@@ -5,12 +5,23 @@ from ._core.status import Status
 from .ot.assignment import AssignmentResult, assignment
 from .ot.exact import EmdOptions, emd
 from .ot.exact_batch import emd_batch
+from .ot.multimarginal import mmot_1d
+from .ot.multimarginal_minimize import LineMeasure, MMOTMinimizeResult, mmot_minimize
+from .ot.multimarginal_null import NullLevel, mmot_null_level
+from .ot.multimarginal_result import MMOTResult, MMOTSamplesResult, MultiMarginalPlan
+from .ot.multimarginal_samples import mmot_samples
 from .ot.result import OTResult
 from .ot.sparse import SparseOTOptions, sparse_ot
 
 __all__ = [
     "AssignmentResult",
     "EmdOptions",
+    "LineMeasure",
+    "MMOTMinimizeResult",
+    "MMOTResult",
+    "MMOTSamplesResult",
+    "MultiMarginalPlan",
+    "NullLevel",
     "OTResult",
     "SparseOTOptions",
     "Status",
@@ -18,6 +29,10 @@ __all__ = [
     "emd",
     "emd_batch",
     "errors",
+    "mmot_1d",
+    "mmot_minimize",
+    "mmot_null_level",
+    "mmot_samples",
     "nn",
     "show_config",
     "sparse_ot",

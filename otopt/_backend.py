@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import os
 import platform
@@ -12,7 +13,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["TensorHome", "is_tensor", "kernels", "numpy_views", "plan_matrix", "show_config"]
+__all__ = [
+    "TensorHome",
+    "as_numpy",
+    "is_tensor",
+    "kernels",
+    "numpy_views",
+    "plan_matrix",
+    "show_config",
+    "torch_kernels",
+    "torch_module",
+]
 
 
 MODULES = {
@@ -34,7 +45,17 @@ def kernels(family="columns"):
         known = ", ".join(modules)
         message = f"OTOPT_KERNELS must be one of {known}; got {name!r}; unset it for the default."
         raise ValueError(message)
-    return importlib.import_module(f"otopt._kernels.{modules[name]}")
+    return _module(f"otopt._kernels.{modules[name]}")
+
+
+def torch_kernels(name):
+    """Return the module of torch kernels ``otopt._kernels.torch_<name>``."""
+    return _module(f"otopt._kernels.torch_{name}")
+
+
+@functools.cache
+def _module(name):
+    return importlib.import_module(name)
 
 
 # -- tensors at the edges: in as NumPy views, out where they came from --------------------------
@@ -44,6 +65,16 @@ def is_tensor(x):
     """Whether x is a torch tensor; torch is never imported to find out."""
     torch: Any = sys.modules.get("torch")
     return torch is not None and isinstance(x, torch.Tensor)
+
+
+def torch_module() -> Any:
+    """Return torch where a tensor has arrived, so that somebody else has imported it."""
+    return sys.modules["torch"]
+
+
+def as_numpy(x):
+    """Return tensors as arrays without their gradients, everything else as it is."""
+    return x.detach().cpu().numpy() if is_tensor(x) else x
 
 
 class TensorHome(NamedTuple):

@@ -180,4 +180,24 @@ hang(C, rows, columns, flow, offset) -> tree, tree_arcs(tree, n) -> arcs
 simplex(C, columns, cost, tree, batch, tol, most_pivots, most_work, tally) -> status, u, v, least
     Pivots until no reduced cost is below -tol (status 0, and ``least = row_potentials(C, v)``), or
     until a limit (status 1; call again to go on). `tally (5,)` adds up pivots and rows of C priced.
+
+Multi-marginal transport on a line
+----------------------------------
+Costs by number (`monge_costs`), ``w (d,)`` positive weights, which range ignores. The dual is the
+gradient in the masses, zero in the first bin of every marginal but for ``c / d`` where the cost of
+the first tuple is c. All marginals have the same mass.
+
+range_grid(A, gaps, dual) -> value
+    Cost max - min of histograms ``A (n, d)``, ``gaps (n - 1,)`` or None for ones; writes `dual`.
+    NaN unless A is non-negative, finite, of positive and equal column sums (to 1e-11).
+
+lovasz_grid(kind, A, gaps, w) -> value (B,), dual (B, n, d)
+    Histograms ``A (B, n, d)``: per gap the Lovász extension of the cost at the d CDF values.
+
+lovasz_pooled(kind, x, group, mass, unit, w, want_dual) -> value, grad (N,), dual (N,) or None
+    Places ``x (N,)`` in any order with ``mass (N,)``, or ``unit[group]`` where mass is None. `grad`
+    is the gradient in x; at ties the mean of that with marginals in ascending and descending order.
+
+sweep(kind, x, start, cdf, w, delta, mass) -> value, dual (N,), grad (N,)
+    Marginal k has ``x[start[k]:start[k+1]]`` ascending and its CDF there. `delta` is Huber's.
 """

@@ -11,6 +11,7 @@ from ._numba_forest import (
     pivot_to_capacity,
     settle_on_forest,
 )
+from ._numba_multimarginal import lovasz_grid, lovasz_pooled, range_grid, sweep
 from ._numba_newton import (
     assemble_dense,
     assemble_grouped,
@@ -45,13 +46,17 @@ __all__ = [
     "hessian_diagonal",
     "hessian_product",
     "list_entry_level",
+    "lovasz_grid",
+    "lovasz_pooled",
     "pack_support",
     "pivot_to_capacity",
     "prox_columns",
+    "range_grid",
     "row_entry_level",
     "row_step",
     "settle_on_forest",
     "simplex_potentials",
+    "sweep",
     "take_columns",
     "top_k_conjugate",
 ]

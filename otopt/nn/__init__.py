@@ -9,12 +9,16 @@ except ImportError:
     raise _Missing(_message) from None
 
 from .functional import SparsePlan, sparse_ot_plan, sparse_ot_value
+from .multimarginal import MMOTLoss
+from .sampler import StratifiedBatchSampler
 from .sparse import SparseOTLoss, SparseOTMatching
 
 __all__ = [
+    "MMOTLoss",
     "SparseOTLoss",
     "SparseOTMatching",
     "SparsePlan",
+    "StratifiedBatchSampler",
     "sparse_ot_plan",
     "sparse_ot_value",
 ]

@@ -1,0 +1,1 @@
+"""Multi-marginal transport beside POT, the published algorithm and barycentre methods."""

@@ -1,0 +1,148 @@
+"""Batches of scores as events: a place, a group, a mass."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.distributed as dist
+
+__all__ = ["Events", "gather", "read_events", "scale_gradient"]
+
+MANY = 1 << 20  # labels without `groups` are counted in an array of that length at most
+
+
+class Events(NamedTuple):
+    """Masses at places, each of one group: a batch of scores without its shape.
+
+    places (E,) or (E, C); group (E,), numbers from 0; mass (E,), or None for ones.
+    """
+
+    places: torch.Tensor
+    group: torch.Tensor
+    mass: torch.Tensor | None
+
+    def masses(self):
+        """Mass (E,), ones where they are not stored."""
+        return self.places.new_ones(len(self.group)) if self.mass is None else self.mass
+
+
+def read_events(name, scores, groups, sample_weight, labels):
+    """Check and cast a batch; `labels` are the groups known in advance, or None."""
+    N = len(scores)
+    group = read_groups(name, groups, N, labels).to(scores.device)
+    mass = None
+    if sample_weight is not None:
+        mass = torch.as_tensor(sample_weight, device=scores.device).detach().to(scores.dtype)
+        if mass.shape != (N,) or not ((mass >= 0) & mass.isfinite()).all():
+            message = (
+                f"{name}: `sample_weight` must hold one finite number >= 0 for each of the {N} "
+                f"scores; got shape {tuple(mass.shape)}."
+            )
+            raise ValueError(message)
+    if group.ndim == 1:
+        return Events(scores, group, mass)
+    shares = group.to(scores.dtype)
+    shares = shares if mass is None else shares * mass[:, None]
+    sample, column = shares.nonzero(as_tuple=True)
+    return Events(scores[sample], column, shares[sample, column])
+
+
+def read_groups(name, groups, N, labels):
+    """Numbers (N,) or shares (N, G) as a tensor."""
+    if not isinstance(groups, torch.Tensor):
+        array = np.asarray(groups)
+        if array.dtype.kind not in "iufb":
+            array = _number(name, array, labels)
+        groups = torch.as_tensor(array)
+    count = None if labels is None else len(labels)
+    if groups.ndim == 2 and groups.shape[0] == N and groups.shape[1] > 1:
+        if not ((groups >= 0) & groups.isfinite()).all():
+            message = f"{name}: shares in `groups` must be finite and >= 0; got others."
+            raise ValueError(message)
+        if count not in (None, groups.shape[1]):
+            message = (
+                f"{name}: `groups` must have one column for each of the {count} groups; "
+                f"got {groups.shape[1]}."
+            )
+            raise ValueError(message)
+        return groups.detach()
+    if groups.numel() != N:
+        message = (
+            f"{name}: `groups` must hold a label for each of the {N} scores, or a row of shares; "
+            f"got shape {tuple(groups.shape)}."
+        )
+        raise ValueError(message)
+    groups = groups if groups.ndim == 1 else groups.reshape(N)
+    if groups.is_floating_point() and not (groups == groups.round()).all():
+        message = f"{name}: labels in `groups` must be integers or strings; got fractions or NaN."
+        raise ValueError(message)
+    groups = groups.to(torch.int64)
+    host = groups.cpu().numpy()  # on the CPU the same memory; NumPy is quicker on small arrays
+    if N and not 0 <= host.min() <= host.max() < (MANY if count is None else count):
+        top = MANY - 1 if count is None else count - 1
+        message = (
+            f"{name}: integer labels in `groups` must be 0..{top}; got {host.min()} to "
+            f"{host.max()}; map others with torch.unique(..., return_inverse=True)."
+        )
+        raise ValueError(message)
+    return groups
+
+
+def _number(name, array, labels):
+    if any(label is None or label != label for label in array.ravel()):
+        message = (
+            f"{name}: `groups` must not have missing labels; got NaN or None; "
+            "drop those samples or give them a label of their own."
+        )
+        raise ValueError(message)
+    if labels is None:
+        return np.unique(array, return_inverse=True)[1]
+    number = {label: k for k, label in enumerate(labels)}
+    unknown = sorted({str(label) for label in array.ravel()} - {str(label) for label in number})
+    if unknown:
+        message = f"{name}: labels in `groups` must be among {list(labels)}; got {unknown}."
+        raise ValueError(message)
+    return np.array([number[label] for label in array.ravel()])
+
+
+def gather(events):
+    """The events of all processes, in the order of their ranks.
+
+    Only our own places carry a gradient. Every process computes the same loss; since data-parallel
+    training averages gradients over processes, ours has to count `world size` times.
+    """
+    rank, world = dist.get_rank(), dist.get_world_size()
+    E = len(events.group)
+    sizes = [torch.zeros(1, dtype=torch.int64, device=events.group.device) for _ in range(world)]
+    dist.all_gather(sizes, sizes[0].new_full((1,), E))
+    counts = [int(size) for size in sizes]
+
+    def together(x):
+        padded = x.new_zeros(max(counts), *x.shape[1:])
+        padded[:E] = x.detach()
+        parts = [torch.empty_like(padded) for _ in range(world)]
+        dist.all_gather(parts, padded)
+        return [part[:count] for part, count in zip(parts, counts, strict=True)]
+
+    places = together(events.places)
+    places[rank] = scale_gradient(events.places, float(world))
+    mass = torch.cat(together(events.masses()))  # one process may have masses, another none
+    return Events(torch.cat(places), torch.cat(together(events.group)), mass)
+
+
+class _ScaleGradient(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, factor):
+        ctx.factor = factor
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(ctx, outer):  # pyright: ignore[reportIncompatibleMethodOverride]
+        return outer * ctx.factor, None
+
+
+def scale_gradient(x, factor):
+    """Return x; its gradient counts `factor` times (a number or a tensor that broadcasts)."""
+    return _ScaleGradient.apply(x, factor)
