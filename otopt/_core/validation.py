@@ -6,7 +6,15 @@ import operator
 
 import numpy as np
 
-__all__ = ["as_cardinality", "as_cost", "as_masses", "as_positive_int", "as_real"]
+__all__ = [
+    "as_cardinality",
+    "as_cost",
+    "as_masses",
+    "as_points",
+    "as_positive_int",
+    "as_real",
+    "as_stack",
+]
 
 
 def _as_array(function, name, x):
@@ -85,6 +93,45 @@ def as_cost(function, name, x):
         )
         raise ValueError(message)
     return array, low, high
+
+
+def as_points(function, name, x):
+    """Return finite points (n, d) as a C-contiguous float64 array."""
+    array = _as_array(function, name, x)
+    if array.ndim != 2 or 0 in array.shape:
+        message = (
+            f"{function}: `{name}` must be a non-empty matrix, one point a row; "
+            f"got shape {array.shape}; write points of a line as a column."
+        )
+        raise ValueError(message)
+    array = np.ascontiguousarray(array, np.float64)
+    if not np.isfinite(array).all():
+        i, j = np.unravel_index(int(np.argmin(np.isfinite(array))), array.shape)
+        message = f"{function}: `{name}` must be finite; got {name}[{i}, {j}] = {array[i, j]}."
+        raise ValueError(message)
+    return array
+
+
+def as_stack(function, name, x, ndim, shape):
+    """Return a finite array of `ndim` axes, float32 or float64; None in `shape` is any length."""
+    array = _as_array(function, name, x)
+    fits = array.ndim == ndim and all(
+        size in (None, have) for size, have in zip(shape, array.shape, strict=True)
+    )
+    if not fits or 0 in array.shape:
+        wanted = tuple("any" if size is None else size for size in shape)
+        message = (
+            f"{function}: `{name}` must be a non-empty array of shape {wanted}; "
+            f"got shape {array.shape}."
+        )
+        raise ValueError(message)
+    if array.dtype not in (np.float32, np.float64):
+        array = array.astype(np.float64)
+    if not np.isfinite(array).all():
+        index = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+        message = f"{function}: `{name}` must be finite; got {name}{list(index)} = {array[index]}."
+        raise ValueError(message)
+    return array
 
 
 def as_cardinality(function, name, k, n):

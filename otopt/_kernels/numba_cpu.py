@@ -4,6 +4,7 @@ import numpy as np
 from numba import get_num_threads, njit, prange, set_num_threads
 from numba.core import config
 
+from ._numba_batch import gibbs_batch
 from ._numba_column import simplex_threshold, solve_column, window_floor
 from ._numba_forest import (
     cancel_cycles,
@@ -11,6 +12,7 @@ from ._numba_forest import (
     pivot_to_capacity,
     settle_on_forest,
 )
+from ._numba_gibbs import gibbs_pass, scale_pass, scale_pass_points
 from ._numba_newton import (
     assemble_dense,
     assemble_sparse,
@@ -34,12 +36,16 @@ __all__ = [
     "conjugate_gradient",
     "connected_rows",
     "curvature_coefficients",
+    "gibbs_batch",
+    "gibbs_pass",
     "list_entry_level",
     "pack_support",
     "pivot_to_capacity",
     "prox_columns",
     "row_entry_level",
     "row_step",
+    "scale_pass",
+    "scale_pass_points",
     "settle_on_forest",
     "simplex_potentials",
     "top_k_conjugate",

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ._reference_gibbs import gibbs_batch, gibbs_pass, scale_pass, scale_pass_points
 from ._reference_graph import (
     cancel_cycles,
     connected_rows,
@@ -19,12 +20,16 @@ __all__ = [
     "conjugate_gradient",
     "connected_rows",
     "curvature_coefficients",
+    "gibbs_batch",
+    "gibbs_pass",
     "list_entry_level",
     "pack_support",
     "pivot_to_capacity",
     "prox_columns",
     "row_entry_level",
     "row_step",
+    "scale_pass",
+    "scale_pass_points",
     "settle_on_forest",
     "simplex_potentials",
     "top_k_conjugate",
