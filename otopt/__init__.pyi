@@ -3,6 +3,9 @@ from . import errors, nn, testing
 from ._backend import show_config
 from ._core.status import Status
 from .ot.assignment import AssignmentResult, assignment
+from .ot.entropic import SinkhornOptions, SinkhornProgress, sinkhorn
+from .ot.entropic_batch import EntropicBatch, sinkhorn_batch
+from .ot.entropic_result import EntropicResult
 from .ot.exact import EmdOptions, emd
 from .ot.exact_batch import emd_batch
 from .ot.multimarginal import mmot_1d
@@ -16,6 +19,8 @@ from .ot.sparse import SparseOTOptions, sparse_ot
 __all__ = [
     "AssignmentResult",
     "EmdOptions",
+    "EntropicBatch",
+    "EntropicResult",
     "LineMeasure",
     "MMOTMinimizeResult",
     "MMOTResult",
@@ -23,6 +28,8 @@ __all__ = [
     "MultiMarginalPlan",
     "NullLevel",
     "OTResult",
+    "SinkhornOptions",
+    "SinkhornProgress",
     "SparseOTOptions",
     "Status",
     "assignment",
@@ -35,6 +42,8 @@ __all__ = [
     "mmot_samples",
     "nn",
     "show_config",
+    "sinkhorn",
+    "sinkhorn_batch",
     "sparse_ot",
     "testing",
 ]

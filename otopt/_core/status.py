@@ -15,6 +15,7 @@ class Status(IntEnum):
     NOT_FOUND = 4  # rounding found no feasible k-sparse plan; one may exist
     ITERATION_LIMIT = 5  # the relaxation did not reach tol
     STOPPED = 6  # by the callback or by Ctrl-C
+    PRECISION_LIMIT = 7  # tol is below what floating-point numbers can hold on this problem
 
     @property
     def is_success(self) -> bool:

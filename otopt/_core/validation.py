@@ -12,11 +12,13 @@ from .clouds import METRICS
 __all__ = [
     "as_cardinality",
     "as_choice",
+    "as_cloud",
     "as_cost",
     "as_masses",
     "as_points",
     "as_positive_int",
     "as_real",
+    "as_stack",
 ]
 
 
@@ -117,7 +119,8 @@ def as_choice(function, name, x, choices):
     raise ValueError(message)
 
 
-def _as_cloud(function, name, x):
+def as_cloud(function, name, x):
+    """Return finite points (n, d), float32 if given so and float64 otherwise."""
     array = _as_array(function, name, x)
     if array.ndim != 2 or 0 in array.shape:
         message = (
@@ -157,7 +160,7 @@ def as_points(function, X, Y, metric):
     For the cosine the points are unit vectors, half of whose squared distance it is.
     """
     place = as_choice(function, "metric", metric, METRICS)
-    X, Y = _as_cloud(function, "X", X), _as_cloud(function, "Y", Y)
+    X, Y = as_cloud(function, "X", X), as_cloud(function, "Y", Y)
     if X.shape[1] != Y.shape[1]:
         message = (
             f"{function}: `X` and `Y` must have the same number of columns (dimensions); got "
@@ -176,6 +179,28 @@ def as_points(function, X, Y, metric):
         )
         raise ValueError(message)
     return X, Y, place
+
+
+def as_stack(function, name, x, ndim, shape):
+    """Return a finite array of `ndim` axes, float32 or float64; None in `shape` is any length."""
+    array = _as_array(function, name, x)
+    fits = array.ndim == ndim and all(
+        size in (None, have) for size, have in zip(shape, array.shape, strict=True)
+    )
+    if not fits or 0 in array.shape:
+        wanted = tuple("any" if size is None else size for size in shape)
+        message = (
+            f"{function}: `{name}` must be a non-empty array of shape {wanted}; "
+            f"got shape {array.shape}."
+        )
+        raise ValueError(message)
+    if array.dtype not in (np.float32, np.float64):
+        array = array.astype(np.float64)
+    if not np.isfinite(array).all():
+        index = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+        message = f"{function}: `{name}` must be finite; got {name}{list(index)} = {array[index]}."
+        raise ValueError(message)
+    return array
 
 
 def as_cardinality(function, name, k, n):

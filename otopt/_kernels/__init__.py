@@ -200,4 +200,30 @@ lovasz_pooled(kind, x, group, mass, unit, w, want_dual) -> value, grad (N,), dua
 
 sweep(kind, x, start, cdf, w, delta, mass) -> value, dual (N,), grad (N,)
     Marginal k has ``x[start[k]:start[k+1]]`` ascending and its CDF there. `delta` is Huber's.
+
+Entropic transport
+------------------
+``phi (p,)`` and ``psi (q,)`` are potentials over reg, ``weight (p,)`` and ``mass (q,)`` the
+positive masses that belong to them. The cost is a matrix ``C (q, p)``, or points ``(X (q, d),
+Yt (d, p), metric)`` with metric 1 for the squared distance and 2 for the distance; the other one
+is None.
+
+gibbs_pass(phi, C, points, reg, mass, weight, power, E, measure, workers) -> psi, top, sums, linear
+    Eliminates the rows. With ``z = phi - c_j / reg`` of row j, ``top = max z``, ``psi = -power
+    log(sum weight exp z)``, the plan ``T_ji = mass_j weight_i exp(z_i + psi_j)``: its column sums
+    (p,), and where `measure` is set its cost ``<T, C>``. Writes ``exp(z - top)`` to ``E (q, p)``,
+    float32, unless it is None; what is below 1e-25 becomes 0.
+
+scale_pass(u, E, coef, exponent, workers) -> s (q,), sums (p,)
+    ``s = E u`` and ``E' (coef s^exponent)``, computed in the dtype of u (E is float32).
+
+scale_pass_points(u, phi, top, points, reg, coef, exponent, workers) -> s (q,), sums (p,)
+    The same for ``E = exp(phi - C / reg - top)`` that is computed on the way.
+
+gibbs_batch(C, reg, mass, weight, tol, maxiter, schedule, workers)
+        -> phi, psi, linear, sums, outcome, error, passes
+    Whole balanced problems ``C (B, q, p)``, ``reg (B,)``, ``mass (B, q)``, ``weight (B, p)`` with
+    sums 1 and zeros allowed, each until the L1 error of the column sums is at most tol or maxiter
+    passes are made. The schedule (anneal_below, anneal_from, anneal_factor, level_tol) is that of
+    `SinkhornOptions`. Outcomes: 0 converged, 1 limit, 2 precision.
 """

@@ -4,6 +4,7 @@ import numpy as np
 from numba import get_num_threads, njit, prange, set_num_threads
 from numba.core import config
 
+from ._numba_batch import gibbs_batch
 from ._numba_column import simplex_threshold, solve_column, window_floor
 from ._numba_forest import (
     cancel_cycles,
@@ -11,6 +12,7 @@ from ._numba_forest import (
     pivot_to_capacity,
     settle_on_forest,
 )
+from ._numba_gibbs import gibbs_pass, scale_pass, scale_pass_points
 from ._numba_multimarginal import lovasz_grid, lovasz_pooled, range_grid, sweep
 from ._numba_newton import (
     assemble_dense,
@@ -43,6 +45,8 @@ __all__ = [
     "curvature_coefficients",
     "entries",
     "entry_slack",
+    "gibbs_batch",
+    "gibbs_pass",
     "hessian_diagonal",
     "hessian_product",
     "list_entry_level",
@@ -54,6 +58,8 @@ __all__ = [
     "range_grid",
     "row_entry_level",
     "row_step",
+    "scale_pass",
+    "scale_pass_points",
     "settle_on_forest",
     "simplex_potentials",
     "sweep",

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ._reference_gibbs import gibbs_batch, gibbs_pass, scale_pass, scale_pass_points
 from ._reference_graph import (
     cancel_cycles,
     connected_rows,
@@ -25,6 +26,8 @@ __all__ = [
     "curvature_coefficients",
     "entries",
     "entry_slack",
+    "gibbs_batch",
+    "gibbs_pass",
     "hessian_diagonal",
     "hessian_product",
     "list_entry_level",
@@ -36,6 +39,8 @@ __all__ = [
     "range_grid",
     "row_entry_level",
     "row_step",
+    "scale_pass",
+    "scale_pass_points",
     "settle_on_forest",
     "simplex_potentials",
     "sweep",

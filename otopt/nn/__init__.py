@@ -8,6 +8,7 @@ except ImportError:
     _message = "otopt.nn needs torch: pip install 'otopt[torch]'"
     raise _Missing(_message) from None
 
+from .entropic import sinkhorn_plan, sinkhorn_value
 from .functional import SparsePlan, sparse_ot_plan, sparse_ot_value
 from .multimarginal import MMOTLoss
 from .sampler import StratifiedBatchSampler
@@ -19,6 +20,8 @@ __all__ = [
     "SparseOTMatching",
     "SparsePlan",
     "StratifiedBatchSampler",
+    "sinkhorn_plan",
+    "sinkhorn_value",
     "sparse_ot_plan",
     "sparse_ot_value",
 ]

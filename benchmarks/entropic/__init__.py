@@ -1,0 +1,1 @@
+"""sinkhorn beside POT and, where installed, OTT-JAX, at equal marginal error."""

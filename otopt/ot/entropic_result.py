@@ -1,0 +1,182 @@
+"""What `sinkhorn` returns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
+
+from otopt._core.status import Status
+from otopt.errors import NotConvergedError
+
+from .result import Potentials
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from otopt._core.entropic import EntropicOT
+
+__all__ = ["Bounds", "EntropicResult"]
+
+
+class Bounds(NamedTuple):
+    """An interval that holds a number for certain."""
+
+    lower: float
+    upper: float
+
+
+@dataclass(frozen=True, repr=False)
+class EntropicResult:
+    r"""An entropic transport plan with its certificate.
+
+    Attributes
+    ----------
+    potentials : Potentials
+        Dual variables f (n,) and g (m,), in units of cost: they are the plan,
+        :math:`T_{ij} = \tfrac{a_i b_j}{s} e^{(f_i + g_j - c_{ij}) / \mathrm{reg}}` with s the
+        geometric mean of the sums of a and b.
+    value : float
+        Objective of `plan`.
+    linear_value : float
+        :math:`\langle T, C\rangle` alone.
+    dual_bound : float
+        Proven lower bound on the optimum.
+    primal_bound : float
+        Upper bound on the objective of `rounded`, hence on the optimum.
+    gap : float
+        ``(primal_bound - dual_bound) / |primal_bound|``.
+    unregularised : Bounds
+        Proven bounds on the optimum for reg = 0; infinite where a marginal is relaxed.
+    marginal_error : float
+        L1 distance of the row and column sums of `plan` to those asked for. A relaxed marginal is
+        compared with the one that its potentials ask for, :math:`a e^{-f/\rho}`.
+    status : Status
+        How the solve ended; `Status.OPTIMAL` is the success.
+    message : str
+        The same in words, with a remedy where there is one.
+    nit : int
+        Passes over the cost or over a matrix of its size: a Sinkhorn iteration makes one (two
+        where rows and columns are separate passes).
+    nfev : int
+        How many of them read the cost in double precision.
+    elapsed : float
+        Seconds.
+    reg : float
+        The regularisation.
+    plan, log_plan : ndarray, shape (n, m)
+        The plan and its logarithm, float64, built on first access.
+    """
+
+    potentials: Potentials
+    value: float
+    linear_value: float
+    dual_bound: float
+    primal_bound: float
+    gap: float
+    unregularised: Bounds
+    marginal_error: float
+    status: Status
+    message: str
+    nit: int
+    nfev: int
+    elapsed: float
+    reg: float
+    _problem: EntropicOT = field(compare=False)
+
+    @property
+    def success(self) -> bool:
+        """Whether `plan` meets its marginals up to the tolerance."""
+        return self.status.is_success
+
+    @cached_property
+    def log_plan(self) -> NDArray:
+        """Logarithm of the plan.
+
+        Returns
+        -------
+        ndarray, shape (n, m)
+            With -inf in rows and columns without mass.
+        """
+        import numpy as np
+
+        problem = self._problem
+        f, g = self.potentials
+        with np.errstate(divide="ignore"):
+            log_a = np.log(problem.a) - np.log(problem.scale)
+            log_b = np.log(problem.b)
+        log_plan = (f / self.reg)[:, None] - problem.dense_cost().astype(float) / self.reg
+        log_plan += g / self.reg + log_b
+        log_plan += log_a[:, None]
+        return log_plan
+
+    @cached_property
+    def plan(self) -> NDArray:
+        """The plan (n, m)."""
+        import numpy as np
+
+        return np.exp(self.log_plan)
+
+    def rounded(self) -> NDArray:
+        """Round the plan to one that meets the marginals up to floating-point rounding.
+
+        Rows, then columns, that exceed their mass are scaled down, and what is missing is added as
+        a matrix of rank one (Altschuler, Weed and Rigollet 2017, Algorithm 2,
+        :doi:`10.48550/arXiv.1705.09634`).
+
+        Returns
+        -------
+        ndarray, shape (n, m)
+            The rounded plan; `plan` itself where a marginal is relaxed.
+        """
+        import numpy as np
+
+        a, b = self._problem.a, self._problem.b
+        if not self._problem.balanced:
+            return self.plan
+        plan = self.plan * _share(a, self.plan.sum(axis=1))[:, None]
+        plan *= _share(b, plan.sum(axis=0))
+        missing = np.maximum(a - plan.sum(axis=1), 0.0), np.maximum(b - plan.sum(axis=0), 0.0)
+        total = missing[1].sum()
+        if total > 0:
+            plan += np.outer(missing[0], missing[1] / total)
+        return plan
+
+    def raise_if_failed(self) -> EntropicResult:
+        """Return the result itself, or raise with `message` unless `success`.
+
+        Returns
+        -------
+        EntropicResult
+            The result itself.
+
+        Raises
+        ------
+        NotConvergedError
+            The solve stopped before it reached its tolerance.
+        """
+        if self.success:
+            return self
+        raise NotConvergedError(self.message)
+
+    def __repr__(self) -> str:
+        n, m = len(self.potentials.source), len(self.potentials.target)
+        low, high = self.unregularised
+        lines = [
+            ("status", f"{self.status.name} ({self.message})"),
+            ("plan", f"{n} x {m}, reg={self.reg:.4g}"),
+            ("value", f"{self.value:.9g}  (linear {self.linear_value:.9g})"),
+            ("bounds", f"[{self.dual_bound:.12g}, {self.primal_bound:.12g}]  (gap {self.gap:.1e})"),
+            ("unregularised", f"[{low:.6g}, {high:.6g}]"),
+            ("marginal_error", f"{self.marginal_error:.1e}"),
+            ("effort", f"nit={self.nit}, nfev={self.nfev}, {self.elapsed:.3g} s"),
+        ]
+        width = max(len(name) for name, _ in lines)
+        return "EntropicResult\n" + "\n".join(f"  {name:>{width}}: {text}" for name, text in lines)
+
+
+def _share(wanted, have):
+    import numpy as np
+
+    share = np.ones_like(wanted)
+    return np.minimum(np.divide(wanted, have, out=share, where=have > 0), 1.0)
