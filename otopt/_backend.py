@@ -30,6 +30,7 @@ MODULES = {
     "columns": {"numba": "numba_cpu", "reference": "reference"},
     "points": {"numba": "numba_points", "reference": "reference_points"},
     "network": {"numba": "numba_network", "reference": "reference_network"},
+    "line": {"numba": "numba_line", "reference": "reference_line"},
 }
 
 
@@ -37,7 +38,7 @@ def kernels(family="columns"):
     """Return the module of kernels in use; ``OTOPT_KERNELS=reference`` forces the slow path.
 
     `family` is "columns" for the kernels of `sparse_ot`, "points" for those that take a
-    `PointCost` for the cost, "network" for those of `emd`.
+    `PointCost` for the cost, "network" for those of `emd`, "line" for `mmot_1d`.
     """
     name = os.environ.get("OTOPT_KERNELS", "numba")
     modules = MODULES[family]

@@ -183,6 +183,7 @@ simplex(C, columns, cost, tree, batch, tol, most_pivots, most_work, tally) -> st
 
 Multi-marginal transport on a line
 ----------------------------------
+A third family, `numba_line` beside `reference_line`; `torch_line` has what other devices need.
 Costs by number (`monge_costs`), ``w (d,)`` positive weights, which range ignores. The dual is the
 gradient in the masses, zero in the first bin of every marginal but for ``c / d`` where the cost of
 the first tuple is c. All marginals have the same mass.

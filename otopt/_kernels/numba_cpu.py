@@ -13,7 +13,6 @@ from ._numba_forest import (
     settle_on_forest,
 )
 from ._numba_gibbs import gibbs_pass, scale_pass, scale_pass_points
-from ._numba_multimarginal import lovasz_grid, lovasz_pooled, range_grid, sweep
 from ._numba_newton import (
     assemble_dense,
     assemble_grouped,
@@ -50,19 +49,15 @@ __all__ = [
     "hessian_diagonal",
     "hessian_product",
     "list_entry_level",
-    "lovasz_grid",
-    "lovasz_pooled",
     "pack_support",
     "pivot_to_capacity",
     "prox_columns",
-    "range_grid",
     "row_entry_level",
     "row_step",
     "scale_pass",
     "scale_pass_points",
     "settle_on_forest",
     "simplex_potentials",
-    "sweep",
     "take_columns",
     "top_k_conjugate",
 ]

@@ -9,7 +9,6 @@ from ._reference_graph import (
     pivot_to_capacity,
     settle_on_forest,
 )
-from ._reference_multimarginal import lovasz_grid, lovasz_pooled, range_grid, sweep
 
 __all__ = [
     "assemble_dense",
@@ -31,19 +30,15 @@ __all__ = [
     "hessian_diagonal",
     "hessian_product",
     "list_entry_level",
-    "lovasz_grid",
-    "lovasz_pooled",
     "pack_support",
     "pivot_to_capacity",
     "prox_columns",
-    "range_grid",
     "row_entry_level",
     "row_step",
     "scale_pass",
     "scale_pass_points",
     "settle_on_forest",
     "simplex_potentials",
-    "sweep",
     "take_columns",
     "top_k_conjugate",
 ]

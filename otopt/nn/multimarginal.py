@@ -10,7 +10,7 @@ import torch
 import torch.distributed as dist
 
 from otopt._core.validation import as_positive_int, as_real
-from otopt._kernels.torch_multimarginal import with_gradient
+from otopt._kernels.torch_line import with_gradient
 from otopt._oracles.monge import COSTS, MongeCost
 from otopt.ot._groups import Membership
 from otopt.ot._multimarginal_samples import solve_events, solve_on_device

@@ -20,12 +20,12 @@ def solve_samples(x, members, rule):
 def solve_events(places, members, rule):
     """The same with a gradient for each pair of sample and marginal."""
     if rule.is_cut:
-        value, gradient, _ = kernels().lovasz_pooled(
+        value, gradient, _ = kernels("line").lovasz_pooled(
             rule.kind, places, members.group, members.mass, members.unit, rule.weights
         )
     else:
         order, start, cdf = _by_group(places, members)
-        value, _, sorted_gradient = kernels().sweep(
+        value, _, sorted_gradient = kernels("line").sweep(
             rule.kind, places[order], start, cdf, rule.weights, rule.delta, 1.0
         )
         gradient = _share_at_ties(sorted_gradient, places, members, order)
@@ -63,7 +63,7 @@ def _share_at_ties(sorted_gradient, places, members, order):
 def solve_on_device(x, members, rule):
     """`solve_events` with torch kernels and any cost."""
     torch = torch_module()
-    device_kernels = torch_kernels("multimarginal")
+    device_kernels = torch_kernels("line")
     if rule.is_cut:
         mass = None if members.mass is None else x.new_tensor(members.mass)
         group = torch.as_tensor(members.group, device=x.device, dtype=torch.int64)

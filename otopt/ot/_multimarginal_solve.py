@@ -16,7 +16,7 @@ def solve(marginals, rule) -> tuple[Any, Any]:
     """Value and dual in the order and shape of the input."""
     if marginals.stacked is not None and rule.is_cut:
         gaps = np.diff(marginals.supports[0])
-        value, dual = kernels().lovasz_grid(rule.kind, marginals.stacked, gaps, rule.weights)
+        value, dual = kernels("line").lovasz_grid(rule.kind, marginals.stacked, gaps, rule.weights)
     else:
         solved = [_solve_flat(marginals, rule, *one) for one in marginals.problems()]
         value = np.array([v for v, _ in solved])
@@ -34,11 +34,13 @@ def _solve_flat(marginals, rule, masses, cdf, mass):
     x, start = np.concatenate(marginals.supports), marginals.start
     if rule.is_cut:
         group = np.repeat(np.arange(marginals.d), np.diff(start))
-        value, _, dual = kernels().lovasz_pooled(
+        value, _, dual = kernels("line").lovasz_pooled(
             rule.kind, x, group, masses, np.ones(marginals.d), rule.weights, True
         )
     elif rule.function is None:
-        value, dual, _ = kernels().sweep(rule.kind, x, start, cdf, rule.weights, rule.delta, mass)
+        value, dual, _ = kernels("line").sweep(
+            rule.kind, x, start, cdf, rule.weights, rule.delta, mass
+        )
     else:
         value, dual, _ = path_sweep(rule, None, x, start, cdf, mass)
     return rule.scale * value, rule.scale * dual

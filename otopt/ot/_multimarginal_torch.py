@@ -44,7 +44,7 @@ def solve_tensors(A, cost, support, weights, delta, normalize, *, on_device=None
     value = torch.as_tensor(value, dtype=like.dtype, device=like.device)
     duals = [torch.as_tensor(z, device=like.device).to(like.dtype)
              for z in (dual if is_list else [dual])]  # fmt: skip
-    value = torch_kernels("multimarginal").with_gradient(value, inputs, duals)
+    value = torch_kernels("line").with_gradient(value, inputs, duals)
     return value, duals if is_list else duals[0]
 
 
@@ -66,7 +66,7 @@ def _closed_form(given, A, cost, support, weights):
         A = A[..., order, :]
     w = A.new_tensor(rule.weights)
     gaps = None if support is None else A.new_tensor(np.diff(places))
-    value, dual = torch_kernels("multimarginal").lovasz_grid(rule.kind, A, gaps, w)
+    value, dual = torch_kernels("line").lovasz_grid(rule.kind, A, gaps, w)
     return value, dual if order is None else dual[..., order.argsort(), :]
 
 
@@ -74,7 +74,7 @@ def _sweep(marginals, rule, like):
     """One problem after the other."""
     torch = torch_module()
 
-    path_sweep = torch_kernels("multimarginal").path_sweep
+    path_sweep = torch_kernels("line").path_sweep
     x = like.new_tensor(np.concatenate(marginals.supports))
     values, duals = [], []
     for _, cdf, mass in marginals.problems():

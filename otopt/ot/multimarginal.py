@@ -15,7 +15,7 @@ __all__ = ["mmot_1d"]
 
 NAME = "mmot_1d"
 FLOAT64 = np.dtype(np.float64)
-range_grid = kernels().range_grid
+range_grid = kernels("line").range_grid
 
 
 def mmot_1d(A, *, cost="range", support=None, weights=None, delta=1.0, normalize=False):

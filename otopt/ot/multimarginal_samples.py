@@ -150,4 +150,4 @@ def _solve_tensor(x, places, members, rule):
         gradient = torch.zeros_like(like).index_add_(0, sample, events)
     value = torch.as_tensor(value, dtype=like.dtype, device=like.device)
     gradient = torch.as_tensor(gradient, device=like.device).to(like.dtype)
-    return torch_kernels("multimarginal").with_gradient(value, [x], [gradient]), gradient
+    return torch_kernels("line").with_gradient(value, [x], [gradient]), gradient

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from otopt._kernels import numba_cpu, reference
-from otopt._kernels import torch_multimarginal as on_torch
+from otopt._kernels import numba_line, reference_line
+from otopt._kernels import torch_line as on_torch
 from otopt._kernels.monge_costs import (
     HUBER,
     MEDIAN,
@@ -48,14 +48,14 @@ def as_tensors(*arrays):
 def test_range_grid():
     for seed in SEEDS:
         A, gaps, w = histograms(seed)
-        expected, _ = reference.lovasz_grid(RANGE, A, gaps, w)
-        for kernels in (numba_cpu, reference):
+        expected, _ = reference_line.lovasz_grid(RANGE, A, gaps, w)
+        for kernels in (numba_line, reference_line):
             dual = np.empty(A.shape)
             assert kernels.range_grid(A, gaps, dual) == pytest.approx(expected, abs=1e-14)
             assert (A * dual).sum() == pytest.approx(expected, abs=1e-14)
 
 
-@pytest.mark.parametrize("kernels", [numba_cpu, reference])
+@pytest.mark.parametrize("kernels", [numba_line, reference_line])
 def test_range_grid_says_nan_where_a_rule_is_broken(kernels):
     good = np.array([[0.5, 0.25], [0.5, 0.75]])
     for bad in (
@@ -69,8 +69,8 @@ def test_range_grid_says_nan_where_a_rule_is_broken(kernels):
 def test_lovasz_grid(kind):
     for seed in SEEDS:
         A, gaps, w = histograms(seed)
-        value, dual = reference.lovasz_grid(kind, A[None], gaps, w)
-        fast, fast_dual = numba_cpu.lovasz_grid(kind, A[None], gaps, w)
+        value, dual = reference_line.lovasz_grid(kind, A[None], gaps, w)
+        fast, fast_dual = numba_line.lovasz_grid(kind, A[None], gaps, w)
         tensor, tensor_dual = on_torch.lovasz_grid(kind, *as_tensors(A, gaps, w))
         for v, z in (
             (value, dual),
@@ -91,8 +91,8 @@ def test_lovasz_pooled(kind, with_mass):
         mass = masses if with_mass else None
         order = np.random.default_rng(seed).permutation(len(x))
         args = x[order], group[order], None if mass is None else mass[order], unit, w
-        value, grad, dual = reference.lovasz_pooled(kind, *args, True)
-        fast, fast_grad, fast_dual = numba_cpu.lovasz_pooled(kind, *args, True)
+        value, grad, dual = reference_line.lovasz_pooled(kind, *args, True)
+        fast, fast_grad, fast_dual = numba_line.lovasz_pooled(kind, *args, True)
         tensors = [None if a is None else torch.as_tensor(a) for a in args]
         tensor, tensor_grad, _ = on_torch.lovasz_pooled(kind, *tensors)
         assert fast == pytest.approx(value, abs=1e-13)
@@ -102,15 +102,15 @@ def test_lovasz_pooled(kind, with_mass):
         carried = unit[args[1]] if mass is None else args[2]
         assert dual @ carried == pytest.approx(value, abs=1e-13)
         assert fast_dual @ carried == pytest.approx(value, abs=1e-13)
-        assert numba_cpu.lovasz_pooled(kind, *args)[2] is None
+        assert numba_line.lovasz_pooled(kind, *args)[2] is None
 
 
 @pytest.mark.parametrize("kind", SWEPT)
 def test_sweep(kind):
     for seed in SEEDS:
         x, start, _, masses, cdf, w = flat(seed)
-        value, dual, grad = reference.sweep(kind, x, start, cdf, w, 0.3, 1.0)
-        fast, fast_dual, fast_grad = numba_cpu.sweep(kind, x, start, cdf, w, 0.3, 1.0)
+        value, dual, grad = reference_line.sweep(kind, x, start, cdf, w, 0.3, 1.0)
+        fast, fast_dual, fast_grad = numba_line.sweep(kind, x, start, cdf, w, 0.3, 1.0)
         places, levels, weights, one = as_tensors(x, cdf, w, 1.0)
         cost = functools.partial(monge_cost, kind, w=weights, delta=0.3)
         tensor, tensor_dual, tensor_grad = on_torch.path_sweep(
