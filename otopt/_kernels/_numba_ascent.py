@@ -55,9 +55,7 @@ def _newton_solve(support, columns, k, reg, mu, g):
         unknowns += (heads[j] > 0) + (ties[j] > 0)
     for _ in range(4):
         if unknowns <= n // 2:
-            S, r, diagonal = column_system(
-                start, rows, kind, heads, ties, k, reg, A, M, shift, g
-            )
+            S, r, diagonal = column_system(start, rows, kind, heads, ties, k, reg, A, M, shift, g)
             u, solved = cholesky_solve(S, r)
             d = row_step(start, rows, kind, heads, ties, A, M, diagonal, g, u)
         else:

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from otopt._oracles.proximal_dual import ProximalDual
 from otopt._oracles.ascent import ascend
+from otopt._oracles.proximal_dual import ProximalDual
 
 __all__ = ["objective", "polish"]
 

@@ -12,8 +12,8 @@ forest: n + m - 1 nonzeros at most, which empties slots all over the support.
 
 import numpy as np
 
-from otopt._oracles.proximal_dual import ProximalDual
 from otopt._oracles.ascent import ascend
+from otopt._oracles.proximal_dual import ProximalDual
 
 __all__ = ["sparsify"]
 

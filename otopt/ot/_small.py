@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from otopt._kernels.layout import CandidateLists, ColumnSolutions
 from otopt._oracles.proximal_dual import DENSE_ROWS, ProximalDual
 from otopt._solvers.proximal_point import BELOW_FLOOR, ProximalSchedule

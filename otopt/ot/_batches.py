@@ -1,0 +1,78 @@
+"""Leading dimensions and ragged sequences, as lists of single problems."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from otopt._backend import is_tensor
+
+__all__ = ["as_problems"]
+
+
+def as_problems(function, a, b, C):
+    """List of ``(a, b, C)`` of single problems: arrays that broadcast, or sequences in step."""
+    given = {"a": (a, 1), "b": (b, 1), "C": (C, 2)}
+    arrays = {name: _as_array(function, name, x, ndim) for name, (x, ndim) in given.items()}
+    ragged = {name: len(x) for name, x in arrays.items() if isinstance(x, list)}
+    if ragged:
+        return _in_step(function, arrays, ragged)
+    leading = {name: tuple(x.shape[: x.ndim - given[name][1]]) for name, x in arrays.items()}
+    try:
+        shape = np.broadcast_shapes(*leading.values())
+    except ValueError:
+        message = (
+            f"{function}: leading dimensions of `a`, `b` and `C` must broadcast; "
+            f"got {', '.join(f'{name} {s}' for name, s in leading.items())}."
+        )
+        raise ValueError(message) from None
+    flat = [
+        (x if is_tensor(x) else np).broadcast_to(*_target(x, shape, given[name][1]))
+        .reshape(-1, *x.shape[x.ndim - given[name][1] :])
+        for name, x in arrays.items()
+    ]  # fmt: skip
+    return list(zip(*flat, strict=True))
+
+
+def _target(x, shape, ndim):
+    target = (*shape, *x.shape[x.ndim - ndim :])
+    return (target,) if is_tensor(x) else (x, target)
+
+
+def _as_array(function, name, x, ndim):
+    """An array or tensor; a list of them where they are ragged."""
+    if not hasattr(x, "ndim"):
+        try:
+            items = list(x)
+        except TypeError:
+            message = f"{function}: `{name}` must be an array or a sequence of arrays; got {x!r}."
+            raise TypeError(message) from None
+        if items and all(getattr(item, "ndim", None) == ndim for item in items):
+            return items  # problem by problem, of one shape or of many
+        try:
+            x = np.asarray(items)
+        except ValueError:
+            return [np.asarray(item) for item in items]
+    if x.ndim < ndim:
+        message = (
+            f"{function}: `{name}` must have at least {ndim} dimension(s), the leading ones count "
+            f"problems; got shape {tuple(x.shape)}."
+        )
+        raise ValueError(message)
+    return x
+
+
+def _in_step(function, arrays, ragged):
+    count = max(ragged.values())
+    columns = []
+    for name, x in arrays.items():
+        ndim = 2 if name == "C" else 1
+        if not isinstance(x, list) and x.ndim == ndim:
+            x = [x] * count  # the same for every problem
+        if len(x) != count or (not isinstance(x, list) and x.ndim != ndim + 1):
+            message = (
+                f"{function}: `{name}` must hold one array for each of the {count} problems, or "
+                f"one for all; got {len(x)}."
+            )
+            raise ValueError(message)
+        columns.append(list(x))
+    return list(zip(*columns, strict=True))
