@@ -46,7 +46,9 @@ def _as_array(function, name, x, ndim):
         except TypeError:
             message = f"{function}: `{name}` must be an array or a sequence of arrays; got {x!r}."
             raise TypeError(message) from None
-        if items and all(getattr(item, "ndim", None) == ndim for item in items):
+        if not items:
+            return []
+        if all(getattr(item, "ndim", None) == ndim for item in items):
             return items  # problem by problem, of one shape or of many
         try:
             x = np.asarray(items)

@@ -34,7 +34,7 @@ def relax_small(problem, kernels, monitor, *, tol, maxiter, options):
         schedule.inner_rtol, schedule.inner_cap, BELOW_FLOOR,
     )  # fmt: skip
     reg = float(problem.reg)
-    alpha, best, gradient, support, reference, mu, gap, nit, nfev, converged = kernels.relax_small(
+    _, best, gradient, support, reference, mu, gap, nit, nfev, converged = kernels.relax_small(
         problem.a, problem.b, problem.C, problem.Ct, problem.k, reg, float(problem.unit),
         problem.mass, tol, maxiter, lists, columns, settings,
     )  # fmt: skip
