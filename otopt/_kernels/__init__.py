@@ -228,11 +228,12 @@ gibbs_batch(C, reg, mass, weight, tol, maxiter, schedule, workers)
     `SinkhornOptions`. Outcomes: 0 converged, 1 limit, 2 precision.
 Small problems
 --------------
-In `numba_small` only, which has all functions above too. No signatures to share: where these are
-missing, `otopt._solvers.semismooth_newton` and `otopt.ot._relaxation` take the same steps one by one.
+In `numba_small` only, which has all functions above too. Where these are missing,
+`otopt._solvers.semismooth_newton` and `otopt.ot._relaxation` take the same steps one by one.
 
-ascend(x, reference, a, b, Ct, k, reg, mu, lists, columns, tol, maxiter) -> x, g, support, nit, nfev
-    Newton ascent of the proximal dual until the L1 norm of the gradient g is at most tol.
+ascend(x, reference, a, b, Ct, k, reg, mu, lists, columns, tol, maxiter) -> state
+    x, gradient g, support, Newton steps and evaluations at the end of a Newton ascent of the proximal
+    dual, when the L1 norm of g is at most tol.
 
 relax_small(a, b, C, Ct, k, reg, unit, mass, tol, maxiter, lists, columns, settings) -> state
     The whole relaxation from empty lists with room for every row.

@@ -1,5 +1,4 @@
-"""A whole Newton ascent of the proximal dual in compiled code, for problems so small that calls
-between steps would cost more than the steps.
+"""A whole Newton ascent of the proximal dual: for small problems calls cost more than steps.
 
 The same steps as `otopt._solvers.semismooth_newton` around `otopt._oracles.ProximalDual`, whose
 comments hold the reasons; the Newton system is always solved densely.

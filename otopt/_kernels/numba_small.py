@@ -5,4 +5,4 @@ from ._numba_ascent import ascend
 from ._numba_relax import relax_small
 from .numba_cpu import *  # noqa: F403
 
-__all__ = [*numba_cpu.__all__, "ascend", "relax_small"]  # pyright: ignore
+__all__ = numba_cpu.__all__ + ["ascend", "relax_small"]  # noqa: RUF005

@@ -68,13 +68,13 @@ def _in_step(function, arrays, ragged):
     columns = []
     for name, x in arrays.items():
         ndim = 2 if name == "C" else 1
-        if not isinstance(x, list) and x.ndim == ndim:
-            x = [x] * count  # the same for every problem
-        if len(x) != count or (not isinstance(x, list) and x.ndim != ndim + 1):
+        is_shared = not isinstance(x, list) and x.ndim == ndim
+        items = [x] * count if is_shared else list(x)
+        if len(items) != count or (not isinstance(x, list) and x.ndim > ndim + 1):
             message = (
                 f"{function}: `{name}` must hold one array for each of the {count} problems, or "
-                f"one for all; got {len(x)}."
+                f"be one for all; got {len(items)}."
             )
             raise ValueError(message)
-        columns.append(list(x))
+        columns.append(items)
     return list(zip(*columns, strict=True))

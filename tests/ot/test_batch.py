@@ -145,6 +145,23 @@ def test_workers_change_nothing():
         identical(alone, batch(A, B, COST, K, workers=pool.map))
 
 
+def test_dask_runs_a_batch_unchanged():
+    # Everything in one process and no dashboard: this asks whether its `map` fits, not whether
+    # it scales.
+    distributed = pytest.importorskip("distributed")
+    with (
+        warnings.catch_warnings(),
+        distributed.LocalCluster(
+            1, processes=False, threads_per_worker=1, dashboard_address=None
+        ) as cluster,
+        distributed.Client(cluster) as client,
+        client.get_executor() as pool,
+    ):
+        warnings.simplefilter("ignore")
+        results = batch(A, B, COST, K, workers=pool.map)
+    identical(batch(A, B, COST, K), results)
+
+
 def test_results_pickle():
     (result,) = batch(A[0], B[0], COST[0], K)
     identical([pickle.loads(pickle.dumps(result))], [result])
