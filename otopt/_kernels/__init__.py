@@ -232,8 +232,8 @@ In `numba_small` only, which has all functions above too. Where these are missin
 `otopt._solvers.semismooth_newton` and `otopt.ot._relaxation` take the same steps one by one.
 
 ascend(x, reference, a, b, Ct, k, reg, mu, lists, columns, tol, maxiter) -> state
-    x, gradient g, support, Newton steps and evaluations at the end of a Newton ascent of the proximal
-    dual, when the L1 norm of g is at most tol.
+    x, gradient, support, Newton steps and evaluations at the end of a Newton ascent of the proximal
+    dual: where the L1 norm of the gradient is at most tol.
 
 relax_small(a, b, C, Ct, k, reg, unit, mass, tol, maxiter, lists, columns, settings) -> state
     The whole relaxation from empty lists with room for every row.

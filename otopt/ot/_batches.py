@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import numpy as np
 
 from otopt._backend import is_tensor
@@ -12,7 +15,9 @@ __all__ = ["as_problems"]
 def as_problems(function, a, b, C):
     """List of ``(a, b, C)`` of single problems: arrays that broadcast, or sequences in step."""
     given = {"a": (a, 1), "b": (b, 1), "C": (C, 2)}
-    arrays = {name: _as_array(function, name, x, ndim) for name, (x, ndim) in given.items()}
+    arrays: dict[str, Any] = {
+        name: _as_array(function, name, x, ndim) for name, (x, ndim) in given.items()
+    }
     ragged = {name: len(x) for name, x in arrays.items() if isinstance(x, list)}
     if ragged:
         return _in_step(function, arrays, ragged)
@@ -25,17 +30,13 @@ def as_problems(function, a, b, C):
             f"got {', '.join(f'{name} {s}' for name, s in leading.items())}."
         )
         raise ValueError(message) from None
-    flat = [
-        (x if is_tensor(x) else np).broadcast_to(*_target(x, shape, given[name][1]))
-        .reshape(-1, *x.shape[x.ndim - given[name][1] :])
-        for name, x in arrays.items()
-    ]  # fmt: skip
+    flat = []
+    for name, x in arrays.items():
+        single = tuple(x.shape[x.ndim - given[name][1] :])
+        target = (*shape, *single)
+        spread = x.broadcast_to(target) if is_tensor(x) else np.broadcast_to(x, target)
+        flat.append(spread.reshape(math.prod(shape), *single))
     return list(zip(*flat, strict=True))
-
-
-def _target(x, shape, ndim):
-    target = (*shape, *x.shape[x.ndim - ndim :])
-    return (target,) if is_tensor(x) else (x, target)
 
 
 def _as_array(function, name, x, ndim):

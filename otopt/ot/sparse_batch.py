@@ -121,7 +121,7 @@ def sparse_ot_batch(
         home, (x, y, cost) = numpy_views(function, **dict(zip("abC", arrays, strict=True)))
         problem = SparseOT.from_arrays(x, y, cost, k, reg, function=function)
         homes.append(home)
-        jobs.append(Job(problem, k, tol, maxiter, rounding == "repair", options))
+        jobs.append(_Job(problem, k, tol, maxiter, rounding == "repair", options))
     results = _collect(run_all, jobs)
     _warn(results)
     return [
@@ -131,7 +131,7 @@ def sparse_ot_batch(
 
 
 @dataclass(frozen=True)
-class Job:
+class _Job:
     """One problem and its settings: what travels to a worker."""
 
     problem: SparseOT
@@ -142,7 +142,7 @@ class Job:
     options: SparseOTOptions
 
 
-def solve(job: Job, stopped=False) -> OTResult:
+def _solve(job: _Job, stopped=False) -> OTResult:
     """Solve one problem; where `stopped`, only measure the starting point."""
     started = time.perf_counter()
     problem, options, tol = job.problem, job.options, job.tol
@@ -178,9 +178,9 @@ def _collect(run_all, jobs):
     """Results in order; those that Ctrl-C leaves out are stopped ones."""
     results = []
     try:
-        results.extend(run_all(solve, jobs))
+        results.extend(run_all(_solve, jobs))
     except KeyboardInterrupt:
-        results += [solve(job, stopped=True) for job in jobs[len(results) :]]
+        results += [_solve(job, stopped=True) for job in jobs[len(results) :]]
     return results
 
 

@@ -175,7 +175,7 @@ def test_one_warning_for_the_batch():
 
 
 def test_ctrl_c_keeps_what_is_done(monkeypatch):
-    real, calls = sparse_batch.solve, []
+    real, calls = sparse_batch._solve, []
 
     def interrupted(job, stopped=False):
         calls.append(job)
@@ -183,7 +183,7 @@ def test_ctrl_c_keeps_what_is_done(monkeypatch):
             raise KeyboardInterrupt
         return real(job, stopped)
 
-    monkeypatch.setattr(sparse_batch, "solve", interrupted)
+    monkeypatch.setattr(sparse_batch, "_solve", interrupted)
     results = batch(A, B, COST, K)
     assert [r.status is otopt.Status.STOPPED for r in results] == [False] * 2 + [True] * 4
     assert all(np.isfinite(r.dual_bound) for r in results)
