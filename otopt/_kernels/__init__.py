@@ -226,6 +226,7 @@ gibbs_batch(C, reg, mass, weight, tol, maxiter, schedule, workers)
     sums 1 and zeros allowed, each until the L1 error of the column sums is at most tol or maxiter
     passes are made. The schedule (anneal_below, anneal_from, anneal_factor, level_tol) is that of
     `SinkhornOptions`. Outcomes: 0 converged, 1 limit, 2 precision.
+
 Small problems
 --------------
 In `numba_small` only, which has all functions above too. Where these are missing,
