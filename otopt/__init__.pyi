@@ -15,6 +15,7 @@ from .ot.multimarginal_result import MMOTResult, MMOTSamplesResult, MultiMargina
 from .ot.multimarginal_samples import mmot_samples
 from .ot.result import OTResult
 from .ot.sparse import SparseOTOptions, sparse_ot
+from .ot.sparse_batch import sparse_ot_batch
 
 __all__ = [
     "AssignmentResult",
@@ -45,5 +46,6 @@ __all__ = [
     "sinkhorn",
     "sinkhorn_batch",
     "sparse_ot",
+    "sparse_ot_batch",
     "testing",
 ]

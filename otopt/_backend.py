@@ -21,6 +21,7 @@ __all__ = [
     "numpy_views",
     "plan_matrix",
     "show_config",
+    "small_kernels",
     "torch_kernels",
     "torch_module",
 ]
@@ -57,6 +58,12 @@ def torch_kernels(name):
 @functools.cache
 def _module(name):
     return importlib.import_module(name)
+
+
+def small_kernels():
+    """Return the module that solves small problems whole, or None beside the reference."""
+    numba = kernels().__name__.endswith(".numba_cpu")
+    return importlib.import_module("otopt._kernels.numba_small") if numba else None
 
 
 # -- tensors at the edges: in as NumPy views, out where they came from --------------------------

@@ -227,4 +227,16 @@ gibbs_batch(C, reg, mass, weight, tol, maxiter, schedule, workers)
     sums 1 and zeros allowed, each until the L1 error of the column sums is at most tol or maxiter
     passes are made. The schedule (anneal_below, anneal_from, anneal_factor, level_tol) is that of
     `SinkhornOptions`. Outcomes: 0 converged, 1 limit, 2 precision.
+
+Small problems
+--------------
+In `numba_small` only, which has all functions above too. Where these are missing,
+`otopt._solvers.semismooth_newton` and `otopt.ot._relaxation` take the same steps one by one.
+
+ascend(x, reference, a, b, Ct, k, reg, mu, lists, columns, tol, maxiter) -> state
+    x, gradient, support, Newton steps and evaluations at the end of a Newton ascent of the proximal
+    dual: where the L1 norm of the gradient is at most tol.
+
+relax_small(a, b, C, Ct, k, reg, unit, mass, tol, maxiter, lists, columns, settings) -> state
+    The whole relaxation from empty lists with room for every row.
 """

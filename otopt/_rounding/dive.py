@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from otopt._oracles.ascent import ascend
 from otopt._oracles.proximal_dual import ProximalDual
-from otopt._solvers.semismooth_newton import semismooth_newton
 
 __all__ = ["dive"]
 
@@ -53,7 +53,7 @@ def _relax_on(problem, kernels, pool, allowed, alpha, typical):
     )
     # One proximal step: it smooths the choice of columns that are nearly undecided, and more of
     # them cost more than they improve.
-    step = semismooth_newton(oracle, alpha, tol=1e-7 * problem.mass, maxiter=NEWTON_STEPS)
+    step = ascend(oracle, alpha, tol=1e-7 * problem.mass, maxiter=NEWTON_STEPS)
     oracle.recentre()
     pool.mass = pool.spread(allowed, oracle.lists.centre[trial.used])
     return step.x, step.nit

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from otopt._oracles.ascent import ascend
 from otopt._oracles.proximal_dual import ProximalDual
-from otopt._solvers.semismooth_newton import semismooth_newton
 
 __all__ = ["objective", "polish"]
 
@@ -44,7 +44,7 @@ def polish(problem, kernels, pool, alpha):
     )
     nit, value = 0, np.inf
     for _ in range(OUTER_STEPS):
-        step = semismooth_newton(oracle, alpha, tol=1e-11 * problem.mass, maxiter=30)
+        step = ascend(oracle, alpha, tol=1e-11 * problem.mass, maxiter=30)
         alpha = step.x
         nit += step.nit
         oracle.recentre()

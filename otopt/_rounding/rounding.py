@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from otopt._solvers.semismooth_newton import semismooth_newton
+from otopt._oracles.ascent import ascend
 
 from .counting import smallest_support
 from .dive import dive
@@ -62,7 +62,7 @@ def round_plan(problem, kernels, relaxed, certificate, *, search, options, effor
     if problem.k == 1 or not excess.any():
         # On a support that is final the marginals can be had exactly; for k = 1 a vertex of the
         # face of the linear programme is exact if they are.
-        semismooth_newton(relaxed, relaxed.reference, tol=1e-11 * problem.mass, maxiter=10)
+        ascend(relaxed, relaxed.reference, tol=1e-11 * problem.mass, maxiter=10)
         excess = relaxed.column_counts() > problem.k
     if not excess.any():
         pool = Pool.of_support(relaxed)

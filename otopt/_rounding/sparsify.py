@@ -12,8 +12,8 @@ forest: n + m - 1 nonzeros at most, which empties slots all over the support.
 
 import numpy as np
 
+from otopt._oracles.ascent import ascend
 from otopt._oracles.proximal_dual import ProximalDual
-from otopt._solvers.semismooth_newton import semismooth_newton
 
 __all__ = ["sparsify"]
 
@@ -57,7 +57,7 @@ def sparsify(problem, kernels, pool, alpha, *, rounds, rng):
     for _ in range(rounds):
         oracle.lists.cost[:] = cost
         oracle.lists.cost[~support] += price
-        step = semismooth_newton(oracle, alpha, tol=1e-7 * problem.mass, maxiter=NEWTON_STEPS)
+        step = ascend(oracle, alpha, tol=1e-7 * problem.mass, maxiter=NEWTON_STEPS)
         nit += step.nit
         if np.abs(step.gradient).sum() <= CONVERGED * problem.mass:
             alpha = step.x

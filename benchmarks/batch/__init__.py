@@ -1,0 +1,1 @@
+"""Batches of small problems beside loops over sparse_ot and over POT."""

@@ -1,0 +1,50 @@
+"""The relaxation of a small problem in one compiled call."""
+
+from __future__ import annotations
+
+from otopt._kernels.layout import CandidateLists, ColumnSolutions
+from otopt._oracles.proximal_dual import DENSE_ROWS, ProximalDual
+from otopt._solvers.proximal_point import BELOW_FLOOR, ProximalSchedule
+
+from ._relaxation import ALTERNATIONS, RELATIVE, SAMPLE, SPREAD, Relaxation
+
+__all__ = ["is_small", "relax_small"]
+
+LARGEST = 512  # columns
+
+
+def is_small(problem):
+    """Whether calls between the steps of a solve would cost more than the steps."""
+    return len(problem.a) <= DENSE_ROWS and len(problem.b) <= LARGEST
+
+
+def relax_small(problem, kernels, monitor, *, tol, maxiter, options):
+    """`relax` in one compiled call; the monitor hears of the end only.
+
+    Returns
+    -------
+    Relaxation
+    """
+    n, m = len(problem.a), len(problem.b)
+    lists, columns = CandidateLists.empty(m, n), ColumnSolutions.empty(m, n)
+    schedule = ProximalSchedule()
+    settings = (
+        float(options.window), float(options.shrink), int(options.newton_limit),
+        ALTERNATIONS, SPREAD, SAMPLE, RELATIVE, schedule.easy, schedule.patience,
+        schedule.inner_rtol, schedule.inner_cap, BELOW_FLOOR,
+    )  # fmt: skip
+    reg = float(problem.reg)
+    _, best, gradient, support, reference, mu, gap, nit, nfev, converged = kernels.relax_small(
+        problem.a, problem.b, problem.C, problem.Ct, problem.k, reg, float(problem.unit),
+        problem.mass, tol, maxiter, lists, columns, settings,
+    )  # fmt: skip
+    oracle = ProximalDual(
+        kernels, problem.a, problem.b, problem.Ct, problem.k, reg, mu=mu, lists=lists
+    )
+    oracle.columns, oracle.support, oracle.reference, oracle.nfev = (
+        columns, support, reference, nfev,
+    )  # fmt: skip
+    monitor.nit = nit
+    monitor.gap = gap
+    monitor.consider(oracle, best)
+    return Relaxation(oracle, gradient, "converged" if converged else "limit")
