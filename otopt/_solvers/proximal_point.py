@@ -21,8 +21,8 @@ class ProximalSchedule(NamedTuple):
     easy: int = 2  # Newton steps
     patience: int = 8  # after more Newton steps than this, mu stays
     newton_limit: int = 60  # Newton steps in one outer step
-    inner_rtol: float = 0.05  # an outer step reduces the residual by this, at least
-    inner_cap: float = 0.03  # and below this share of `scale`
+    inner_rtol: float = 0.2  # an outer step reduces the residual by this, at least
+    inner_cap: float = 0.3  # and below this share of `scale`
 
 
 class ProximalTrace(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from otopt._core.clouds import PointCost
 from otopt._kernels.layout import CandidateLists, ColumnSolutions
 from otopt._oracles.proximal_dual import DENSE_ROWS, ProximalDual
 from otopt._solvers.proximal_point import BELOW_FLOOR, ProximalSchedule
@@ -15,6 +16,8 @@ LARGEST = 512  # columns
 
 def is_small(problem):
     """Whether calls between the steps of a solve would cost more than the steps."""
+    if isinstance(problem.Ct, PointCost):
+        return False
     return len(problem.a) <= DENSE_ROWS and len(problem.b) <= LARGEST
 
 

@@ -7,7 +7,7 @@ import time
 import warnings
 
 from otopt._backend import kernels as select_kernels
-from otopt._backend import numpy_views
+from otopt._backend import numpy_views, small_kernels
 from otopt._core.clouds import METRICS
 from otopt._core.options import SparseOTOptions, resolve_options
 from otopt._core.problems import SparseOT
@@ -19,6 +19,7 @@ from otopt.errors import ConvergenceWarning, FeasibilityWarning
 
 from ._assembly import assemble
 from ._relaxation import Monitor, relax
+from ._small import is_small, relax_small
 from ._tensors import as_numpy, as_tensors
 from .result import OTResult
 
@@ -183,10 +184,17 @@ def sparse_ot(
 
     with StatusLine(options.progress) as status_line:
         monitor = Monitor(problem, tol, callback, status_line)
-        relaxation = relax(
-            problem, kernels, monitor,
-            tol=tol, maxiter=maxiter, workers=workers, options=options, warm_start=warm,
-        )  # fmt: skip
+        compiled = small_kernels() if callback is None and warm is None else None
+        if compiled is not None and is_small(problem):
+            kernels = compiled
+            relaxation = relax_small(
+                problem, kernels, monitor, tol=tol, maxiter=maxiter, options=options
+            )
+        else:
+            relaxation = relax(
+                problem, kernels, monitor,
+                tol=tol, maxiter=maxiter, workers=workers, options=options, warm_start=warm,
+            )  # fmt: skip
         outcome, rounded = relaxation.outcome, None
         if outcome != "stopped":
             status_line.show("sparse_ot: searching a k-sparse plan")

@@ -35,7 +35,7 @@ BAD = {
     "no cost": ((A, B), {}, "`C`"),
     "one cloud": ((A, B), {"X": X}, "`X` and `Y`"),
     "cost and clouds": ((A, B, C), {"X": X, "Y": Y}, "got `C` with points"),
-    "points of a line": ((A, B), {"X": X[:, 0], "Y": Y[:, 0]}, "`X`.*column"),
+    "points of a line": ((A, B), {"X": X[:, 0], "Y": Y[:, 0]}, r"`X`.*\[:, None\]"),
     "nan point": ((A, B), {"X": X, "Y": changed(Y, NAN)}, r"`Y`.*Y\[0, 1\]"),
     "dimensions": ((A, B), {"X": X, "Y": Y[:, :1]}, "same number of columns"),
     "metric unknown": ((A, B), {"X": X, "Y": Y, "metric": "cosine"}, "`metric`"),
