@@ -2,10 +2,11 @@
 
 The full grid takes about half an hour on one core, the quick one about a minute; with ``--minutes``
 as much as fits, once each and small problems first. Results are written after every measurement: an
-interrupted run keeps what it has.
+interrupted run keeps what it has, and ``--resume`` measures the rest.
 """
 
 import argparse
+import dataclasses
 import json
 import os
 import time
@@ -64,6 +65,22 @@ def plan_of_run(quick, once=False):
     ]
 
 
+def left_over(jobs, run):
+    """The jobs whose measurements `run` does not hold yet."""
+    done = {kind: len(run[kind]) for kind in ("evaluations", "judge", "memory", "large")}
+    cells = {bars.label(cell) for cell in run["cells"]}
+    rest = []
+    for kind, measurement in jobs:
+        if kind == "cells":
+            if bars.label(dataclasses.asdict(measurement.args[0])) not in cells:
+                rest.append((kind, measurement))
+        elif done[kind] > 0:
+            done[kind] -= 1
+        else:
+            rest.append((kind, measurement))
+    return rest
+
+
 def small_first(jobs):
     """Cells by size after everything else."""
 
@@ -111,6 +128,7 @@ def main(argv=None):
     parser = argparse.ArgumentParser(prog="python -m benchmarks.sparse_ot", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a few cells of every kind")
     parser.add_argument("--minutes", type=float, help="stop after so many, small problems first")
+    parser.add_argument("--resume", action="store_true", help="measure what an earlier run left")
     parser.add_argument("--check", action="store_true", help="fail where a promise is broken")
     parser.add_argument("--out", type=Path, help="JSON to write; a PNG is written beside it")
     args = parser.parse_args(argv)
@@ -122,6 +140,10 @@ def main(argv=None):
            "judge": []}  # fmt: skip
     jobs = plan_of_run(args.quick, once=args.minutes is not None)
     run["grid"] = sum(kind == "cells" for kind, _ in jobs)
+    if args.resume and path.exists():
+        earlier = json.loads(path.read_text())
+        run = earlier | {"resumed": [*earlier.get("resumed", []), run["environment"]]}
+        jobs = left_over(jobs, run)
     if args.minutes:
         jobs = small_first(jobs)
     started = time.monotonic()

@@ -1,5 +1,6 @@
 """The benchmark measures what it says, and writes JSON that any reader accepts."""
 
+import dataclasses
 import functools
 import json
 
@@ -165,3 +166,14 @@ def test_a_time_limit_takes_small_cells_first(tiny, tmp_path):
     )
     jobs = [("judge", None), large, small, ("memory", None)]
     assert benchmark.small_first(jobs) == [jobs[0], jobs[3], small, large]
+
+
+def test_resuming_measures_what_is_left_and_nothing_twice():
+    jobs = benchmark.plan_of_run(quick=True)
+    cells = [job for job in jobs if job[0] == "cells"]
+    run = {"evaluations": [{}, {}], "judge": [], "memory": [{}], "large": [], "cells": []}
+    run["cells"] = [dataclasses.asdict(job[1].args[0]) for job in cells[:2]]
+    left = benchmark.left_over(jobs, run)
+    assert len(left) == len(jobs) - 5
+    assert [job for job in left if job[0] == "cells"] == cells[2:]
+    assert benchmark.left_over(left, run | {kind: [] for kind in run}) == left
