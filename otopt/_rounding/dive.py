@@ -8,6 +8,7 @@ from otopt._oracles.proximal_dual import ProximalDual
 __all__ = ["dive"]
 
 DEPTH = 6
+PROXIMAL_STEPS = 3  # they settle columns that are nearly undecided
 NEWTON_STEPS = 30
 
 
@@ -51,9 +52,12 @@ def _relax_on(problem, kernels, pool, allowed, alpha, typical):
     oracle = ProximalDual(
         kernels, problem.a, problem.b, None, problem.k, problem.reg, mu=mu, lists=trial.as_lists()
     )
-    # One proximal step: it smooths the choice of columns that are nearly undecided, and more of
-    # them cost more than they improve.
-    step = ascend(oracle, alpha, tol=1e-7 * problem.mass, maxiter=NEWTON_STEPS)
-    oracle.recentre()
+    nit = 0
+    for _ in range(PROXIMAL_STEPS):
+        step = ascend(oracle, alpha, tol=1e-7 * problem.mass, maxiter=NEWTON_STEPS)
+        alpha = step.x
+        nit += step.nit
+        oracle.recentre()
+        oracle.mu *= 0.25
     pool.mass = pool.spread(allowed, oracle.lists.centre[trial.used])
-    return step.x, step.nit
+    return alpha, nit
