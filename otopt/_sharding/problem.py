@@ -40,7 +40,8 @@ class ShardedSparseOT(SparseOT):
         (Ct,) = gather_arrays(communicator, self.Ct.local)
         (cost,) = gather_arrays(communicator, self.cost.local)
         given: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
-        return SparseOT(**given | {"Ct": Ct, "C": np.ascontiguousarray(Ct.T), "cost": cost.T})
+        given |= {"Ct": Ct, "C": np.ascontiguousarray(Ct.T), "cost": cost.T}
+        return SparseOT(**given)
 
     @classmethod
     def from_shards(cls, communicator, function, a, b, cost, k, reg, single):
