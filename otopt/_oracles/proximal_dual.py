@@ -88,7 +88,7 @@ class ProximalDual:
         """Smoothed semi-dual and its gradient a - T 1; T stays in `columns`."""
         self.nfev += 1
         value = self.solve_columns(alpha)
-        self.support: Any = ()  # given back before the next one is packed
+        self.support = ()  # given back before the next one is packed
         self.support = self.kernels.pack_support(self.lists, self.columns)
         return self._sum_of_columns(alpha, value)
 
