@@ -1,5 +1,5 @@
 # The table of contents: every public name of otopt, loaded on first use (SPEC 1).
-from . import errors, nn, testing
+from . import distributed, errors, nn, testing
 from ._backend import show_config
 from ._core.status import Status
 from .ot.assignment import AssignmentResult, assignment
@@ -34,6 +34,7 @@ __all__ = [
     "SparseOTOptions",
     "Status",
     "assignment",
+    "distributed",
     "emd",
     "emd_batch",
     "errors",

@@ -12,7 +12,7 @@ from .clouds import Cloud, PointCost, kd_order
 from .integer_masses import integer_masses
 from .validation import as_cardinality, as_cost, as_masses, as_points, as_real
 
-__all__ = ["LinearOT", "SparseOT", "as_marginals"]
+__all__ = ["NEGLIGIBLE", "LinearOT", "SparseOT", "as_marginals", "balanced"]
 
 # Sums that differ by less than this share of the mass are equal up to rounding.
 MASS_RTOL = 5e-10
@@ -29,15 +29,21 @@ def as_marginals(function, a, b, shape, *, points=False):
     b, b_single = as_masses(
         function, "b", b, shape[1], ("point (row) of `Y`", mend) if points else None
     )
+    b, mass = balanced(function, a, b, single=a_single or b_single)
+    return a, b, mass
+
+
+def balanced(function, a, b, *, single):
+    """Return b with exactly the sum of a, and that sum."""
     mass, other = float(a.sum()), float(b.sum())
-    rtol = MASS_RTOL_SINGLE if a_single or b_single else MASS_RTOL
+    rtol = MASS_RTOL_SINGLE if single else MASS_RTOL
     if abs(mass - other) > rtol * max(mass, other):
         message = (
             f"{function}: `a` and `b` must have equal sums; got {mass:.17g} and {other:.17g}; "
             "normalise them, for example b * (a.sum() / b.sum())."
         )
         raise ValueError(message)
-    return a, b * (mass / other), mass
+    return b * (mass / other), mass
 
 
 def _relative_gap(problem, value, bound):
@@ -55,8 +61,8 @@ class SparseOT:
 
     a: NDArray  # (n,) > 0
     b: NDArray  # (m,) > 0, sum equal to that of a
-    Ct: NDArray | PointCost  # (m, n) C-contiguous, float32 or float64
-    C: NDArray | PointCost  # (n, m), the same numbers; row-contiguous where that needs no copy
+    Ct: Any  # (m, n) C-contiguous, float32 or float64
+    C: Any  # (n, m), the same numbers; row-contiguous where that needs no copy
     k: int  # 1..n
     reg: float
     mass: float
@@ -86,13 +92,13 @@ class SparseOT:
             columns=np.arange(len(b)), shape=(len(a), len(b)),
         )  # fmt: skip
 
-    def row_block(self, rows):
+    def row_block(self, rows) -> Any:
         """Costs of `rows`, indices into the cost as given, to the columns of the problem."""
         if isinstance(self.Ct, PointCost):
             return self.Ct.transposed._replace(queries=Cloud.of_sorted(self.cost[0][rows]))
         return np.ascontiguousarray(self.cost[np.ix_(rows, self.columns)])
 
-    def column_block(self, columns):
+    def column_block(self, columns) -> tuple[Any, NDArray]:
         """Costs of `columns` to all rows of the cost as given, and the order of the rows."""
         if isinstance(self.Ct, PointCost):
             X, Y = self.cost

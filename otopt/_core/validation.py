@@ -43,7 +43,7 @@ def _as_array(function, name, x):
     return array
 
 
-def as_masses(function, name, x, length, one_for=None):
+def as_masses(function, name, x, length, one_for=None, *, may_vanish=False):
     """Return masses (float64, non-negative, of positive sum) and whether they were float32."""
     array = _as_array(function, name, x)
     if array.ndim != 1 or len(array) == 0:
@@ -69,7 +69,7 @@ def as_masses(function, name, x, length, one_for=None):
             "masses cannot be signed."
         )
         raise ValueError(message)
-    if not masses.sum() > 0:
+    if not masses.sum() > 0 and not may_vanish:
         message = (
             f"{function}: `{name}` must have a positive sum; got all zeros; "
             "there is nothing to transport."

@@ -279,7 +279,7 @@ def prox_columns(alpha, rise, Ct, b, k, reg, mu, lists, columns, workers=1):
         _prox_range(0, m, *args)
     else:
         _in_threads(workers, _prox_threads, *args)
-    return value, int(need.max())
+    return value, int(need.max(initial=0))
 
 
 def _in_threads(workers, kernel, *args):

@@ -11,6 +11,7 @@ norm) gives a C^{1,1} semi-dual whose maximiser is a proximal step from S.
 """
 
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -86,6 +87,16 @@ class ProximalDual:
     def evaluate(self, alpha):
         """Smoothed semi-dual and its gradient a - T 1; T stays in `columns`."""
         self.nfev += 1
+        value = self.solve_columns(alpha)
+        self.support = ()  # given back before the next one is packed
+        self.support = self.kernels.pack_support(self.lists, self.columns)
+        return self._sum_of_columns(alpha, value)
+
+    def solve_columns(self, alpha, widest: Callable[[int], int] = int):
+        """Solve every column problem; their values.
+
+        ``widest(need)`` has the last word on the entries that a list must hold.
+        """
         rise = float((alpha - self.reference).max())
         self.reference = alpha.copy()
         while True:
@@ -93,8 +104,9 @@ class ProximalDual:
                 alpha, rise, self.Ct, self.b, self.k, self.reg, self.mu,
                 self.lists, self.columns, self.workers,
             )  # fmt: skip
+            need = widest(need)
             if need == 0:
-                break
+                return value
             # `need` is an upper bound, and a loose one: grow towards it.
             width = self.lists.rows.shape[1]
             capacity = min(self.n, max(width + 8, min(need, width * 3 // 2)))
@@ -103,8 +115,8 @@ class ProximalDual:
             self.lists = self.lists.enlarged(capacity)
             self.columns = ColumnSolutions.empty(self.m, capacity)
             rise = 0.0
-        self.support = ()  # given back before the next one is packed
-        self.support = self.kernels.pack_support(self.lists, self.columns)
+
+    def _sum_of_columns(self, alpha, value):
         _, rows, _, mass, _ = self.support
         gradient = self.a - np.bincount(rows, mass, minlength=self.n)
         return float(self.a @ alpha - value.sum()), gradient
@@ -112,6 +124,10 @@ class ProximalDual:
     def recentre(self):
         """Make the current plan the proximal centre S."""
         self.lists.centre[:] = self.columns.mass
+
+    def limit_margins(self, reach):
+        """Let the next rebuild of every list reach at most `reach` (m,) below the threshold."""
+        np.minimum(self.lists.margin, reach, out=self.lists.margin)
 
     def release_lists(self):
         """Give back the memory of the lists; `evaluate` must not be called any more."""
@@ -226,6 +242,21 @@ class ProximalDual:
             rising = (imbalance[roots] > 0) & np.isfinite(slack)
             shift[roots[rising]] = np.maximum(slack[rising], 0) + np.minimum(newton[rising], reach)
         return shift
+
+    # -- candidates -------------------------------------------------------------------------------
+
+    def cheapest_feeders(self, alpha, count):
+        """Columns and rows of, per column, the `count` cheapest rows that hold b_j / k at least."""
+        rows = [self._feeders_of(j, alpha, count) for j in range(self.m)]
+        column = np.repeat(np.arange(self.m), [len(chosen) for chosen in rows])
+        return column, np.concatenate([np.zeros(0, int), *rows])
+
+    def _feeders_of(self, j, alpha, count):
+        rows = np.flatnonzero(self.a * self.k >= self.b[j])
+        if len(rows) <= count:
+            return rows
+        price = self.kernels.entries(self.Ct, j, rows) - alpha[rows]
+        return rows[np.argpartition(price, count)[:count]]
 
     # -- certificate ------------------------------------------------------------------------------
 

@@ -44,7 +44,8 @@ class Pool:
             (in_rows.astype(np.int64) * n + np.arange(n)[:, None]).ravel(),
         ]
         if feeders:
-            chosen += [j * n + _feeders(oracle, alpha, j, extra) for j in range(m)]
+            feeder_columns, feeder_rows = oracle.cheapest_feeders(alpha, extra)
+            chosen.append(feeder_columns * n + feeder_rows)
         keys = np.unique(np.concatenate(chosen))
         masses = np.zeros(len(keys))
         masses[np.searchsorted(keys, support)] = mass
@@ -116,12 +117,3 @@ class Pool:
         order = np.argsort(price, axis=1)
         chosen[some[:, None], order] = np.arange(order.shape[1]) < free[some, None]
         return chosen & self.used & ~support
-
-
-def _feeders(oracle, alpha, j, count):
-    """The cheapest rows that hold at least b_j / k."""
-    rows = np.flatnonzero(oracle.a * oracle.k >= oracle.b[j])
-    if len(rows) <= count:
-        return rows
-    price = oracle.kernels.entries(oracle.Ct, j, rows) - alpha[rows]
-    return rows[np.argpartition(price, count)[:count]]

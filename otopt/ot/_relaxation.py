@@ -14,8 +14,9 @@ from otopt._solvers.proximal_point import ProximalSchedule, proximal_point
 
 from ._multilevel import cluster_potentials, is_large
 
-__all__ = ["Intermediate", "Monitor", "Relaxation", "relax"]
+__all__ = ["STOPS", "Intermediate", "Monitor", "Relaxation", "relax"]
 
+STOPS = (KeyboardInterrupt, StopIteration)
 ALTERNATIONS = 4
 SPREAD = 8
 SAMPLE = 64  # columns
@@ -86,7 +87,19 @@ class Relaxation:
     outcome: str  # "converged", "limit" or "stopped"
 
 
-def relax(problem, kernels, monitor, *, tol, maxiter, workers, options, warm_start=None):
+def relax(
+    problem,
+    kernels,
+    monitor,
+    *,
+    tol,
+    maxiter,
+    workers,
+    options,
+    warm_start=None,
+    dual=ProximalDual,
+    stops=STOPS,
+):
     """Proximal-point semismooth Newton on the smoothed semi-dual.
 
     Parameters
@@ -95,6 +108,10 @@ def relax(problem, kernels, monitor, *, tol, maxiter, workers, options, warm_sta
     monitor : Monitor
     warm_start : tuple, optional
         ``(alpha, plan)``: potentials (n,) and a relaxed plan as csc_array (n, m).
+    dual : type
+        The oracle that suits `problem` and `kernels`.
+    stops : tuple of exceptions
+        That end the solve with the best answer so far.
 
     Returns
     -------
@@ -115,7 +132,7 @@ def relax(problem, kernels, monitor, *, tol, maxiter, workers, options, warm_sta
         alpha, plan = warm_start
         mu *= WARM_WINDOW
         lists = _centred_lists(plan, problem.Ct, kernels)
-    oracle = ProximalDual(
+    oracle = dual(
         kernels,
         problem.a,
         problem.b,
@@ -130,8 +147,7 @@ def relax(problem, kernels, monitor, *, tol, maxiter, workers, options, warm_sta
 
     def assess(x, gradient):
         solved = monitor.assess(oracle, x, gradient)
-        reach = 2 * (reg + oracle.mu) * problem.b + 1e-4 * unit
-        np.minimum(oracle.lists.margin, reach, out=oracle.lists.margin)
+        oracle.limit_margins(2 * (reg + oracle.mu) * problem.b + 1e-4 * unit)
         return solved
 
     schedule = ProximalSchedule(
@@ -148,7 +164,7 @@ def relax(problem, kernels, monitor, *, tol, maxiter, workers, options, warm_sta
             schedule=schedule,
             on_iteration=lambda x, value, gradient: monitor.step(oracle, gradient),
         )
-    except (KeyboardInterrupt, StopIteration):
+    except stops:
         alpha = oracle.reference if monitor.best is None else monitor.best.alpha
         _, gradient = oracle.evaluate(alpha)
         monitor.consider(oracle, alpha)

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from otopt._core.clouds import PointCost
+import numpy as np
+
 from otopt._kernels.layout import CandidateLists, ColumnSolutions
 from otopt._oracles.proximal_dual import DENSE_ROWS, ProximalDual
 from otopt._solvers.proximal_point import BELOW_FLOOR, ProximalSchedule
 
 from ._relaxation import ALTERNATIONS, RELATIVE, SAMPLE, SPREAD, Relaxation
 
-__all__ = ["is_small", "relax_small"]
+__all__ = ["has_small_shape", "is_small", "relax_small"]
 
 LARGEST = 512  # columns
 
 
 def is_small(problem):
     """Whether calls between the steps of a solve would cost more than the steps."""
-    if isinstance(problem.Ct, PointCost):
-        return False
+    return isinstance(problem.Ct, np.ndarray) and has_small_shape(problem)
+
+
+def has_small_shape(problem):
+    """The same, if the cost were a matrix."""
     return len(problem.a) <= DENSE_ROWS and len(problem.b) <= LARGEST
 
 

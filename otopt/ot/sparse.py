@@ -2,31 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import time
-import warnings
-
 from otopt._backend import kernels as select_kernels
-from otopt._backend import numpy_views, small_kernels
+from otopt._backend import numpy_views
 from otopt._core.clouds import METRICS
-from otopt._core.options import SparseOTOptions, resolve_options
+from otopt._core.options import SparseOTOptions
 from otopt._core.problems import SparseOT
-from otopt._core.progress import StatusLine
-from otopt._core.status import Status
-from otopt._core.validation import as_choice, as_positive_int, as_real
-from otopt._rounding.rounding import round_plan
-from otopt.errors import ConvergenceWarning, FeasibilityWarning
+from otopt._core.validation import as_choice
 
-from ._assembly import assemble
-from ._relaxation import Monitor, relax
-from ._small import is_small, relax_small
-from ._tensors import as_numpy, as_tensors
-from .result import OTResult
+from ._solve import check_settings, check_warm_start, solve, warn_of_failure
+from ._tensors import as_tensors
 
 __all__ = ["SparseOTOptions", "sparse_ot"]
-
-ROUNDINGS = ("repair", "none")
-DEFAULT_MAXITER = 2000
 
 
 def sparse_ot(
@@ -164,59 +150,22 @@ def sparse_ot(
     >>> result.status.name, result.gap < 1e-9
     ('OPTIMAL', True)
     """
-    started = time.perf_counter()
-    options = resolve_options("sparse_ot", SparseOTOptions, options)
-    tol = as_real("sparse_ot", "tol", tol, low=0.0, strict=True)
-    maxiter = (
-        DEFAULT_MAXITER if maxiter is None else as_positive_int("sparse_ot", "maxiter", maxiter)
+    settings = check_settings(
+        "sparse_ot",
+        tol=tol,
+        maxiter=maxiter,
+        rounding=rounding,
+        workers=workers,
+        callback=callback,
+        options=options,
     )
-    workers = _thread_count(workers)
-    if rounding not in ROUNDINGS:
-        message = f"sparse_ot: `rounding` must be one of {ROUNDINGS}; got {rounding!r}."
-        raise ValueError(message)
-    if callback is not None and not callable(callback):
-        message = f"sparse_ot: `callback` must be callable; got {type(callback).__name__}."
-        raise TypeError(message)
     home, (a, b, C, X, Y) = numpy_views("sparse_ot", a=a, b=b, C=C, X=X, Y=Y)
     kernels = select_kernels("points" if C is None else "columns")
     problem = _as_problem(a, b, C, k, X, Y, metric, reg, kernels)
-    warm = _check_warm_start(warm_start, problem)
-
-    with StatusLine(options.progress) as status_line:
-        monitor = Monitor(problem, tol, callback, status_line)
-        compiled = small_kernels() if callback is None and warm is None else None
-        if compiled is not None and is_small(problem):
-            kernels = compiled
-            relaxation = relax_small(
-                problem, kernels, monitor, tol=tol, maxiter=maxiter, options=options
-            )
-        else:
-            relaxation = relax(
-                problem, kernels, monitor,
-                tol=tol, maxiter=maxiter, workers=workers, options=options, warm_start=warm,
-            )  # fmt: skip
-        outcome, rounded = relaxation.outcome, None
-        if outcome != "stopped":
-            status_line.show("sparse_ot: searching a k-sparse plan")
-            try:
-                rounded = round_plan(
-                    problem, kernels, relaxation.oracle, monitor.best,
-                    search=rounding == "repair",
-                    options=options, effort=monitor.nit,
-                )  # fmt: skip
-            except KeyboardInterrupt:
-                outcome = "stopped"
-        if rounded is not None and rounded.feasible:
-            monitor.consider(relaxation.oracle, rounded.alpha)
-    result = assemble(problem, monitor, relaxation, rounded, outcome, k, tol, started)
-    _warn(result)
+    warm_start = check_warm_start("sparse_ot", warm_start, problem.shape)
+    result = solve(problem, kernels, k, settings, warm_start)
+    warn_of_failure(result, stacklevel=3)
     return result if home is None else as_tensors(result, home)
-
-
-def _thread_count(workers):
-    if workers == -1:
-        return os.cpu_count() or 1
-    return as_positive_int("sparse_ot", "workers", workers)
 
 
 def _as_problem(a, b, C, k, X, Y, metric, reg, kernels):
@@ -234,28 +183,3 @@ def _as_problem(a, b, C, k, X, Y, metric, reg, kernels):
         as_choice("sparse_ot", "metric", metric, METRICS)
         return SparseOT.from_arrays(a, b, C, k, reg)
     return SparseOT.from_points(a, b, X, Y, metric, k, reg, cost_range=kernels.cost_range)
-
-
-def _check_warm_start(warm_start, problem):
-    if warm_start is None:
-        return None
-    if not isinstance(warm_start, OTResult):
-        message = f"sparse_ot: `warm_start` must be an OTResult; got {type(warm_start).__name__}."
-        raise TypeError(message)
-    shape = tuple((warm_start.relaxed or warm_start).plan.shape)
-    if shape != problem.shape:
-        message = (
-            f"sparse_ot: `warm_start` must have the shape of `C`; got {shape} for "
-            f"{problem.shape}; solve cold instead."
-        )
-        raise ValueError(message)
-    warm_start = as_numpy(warm_start)
-    plan = (warm_start.relaxed or warm_start).plan[problem.rows][:, problem.columns].tocsc()
-    return warm_start.potentials.source[problem.rows], plan
-
-
-def _warn(result):
-    if result.status in (Status.INFEASIBLE, Status.NOT_FOUND):
-        warnings.warn(f"sparse_ot: {result.message}", FeasibilityWarning, stacklevel=3)
-    elif result.status is Status.ITERATION_LIMIT:
-        warnings.warn(f"sparse_ot: {result.message}", ConvergenceWarning, stacklevel=3)

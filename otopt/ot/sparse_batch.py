@@ -23,8 +23,8 @@ from ._assembly import assemble
 from ._batches import as_problems
 from ._relaxation import Monitor, relax
 from ._small import is_small, relax_small
+from ._solve import DEFAULT_MAXITER, ROUNDINGS
 from ._tensors import as_tensors
-from .sparse import DEFAULT_MAXITER, ROUNDINGS
 
 if TYPE_CHECKING:
     from .result import OTResult

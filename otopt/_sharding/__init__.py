@@ -1,0 +1,1 @@
+"""One problem on many processes: each holds columns of the cost, all take the same steps."""

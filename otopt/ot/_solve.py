@@ -1,0 +1,137 @@
+"""What the doors to sparsity-constrained transport share: settings, and the steps of a solve."""
+
+from __future__ import annotations
+
+import os
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from otopt._backend import small_kernels
+from otopt._core.options import SparseOTOptions, resolve_options
+from otopt._core.progress import StatusLine
+from otopt._core.status import Status
+from otopt._core.validation import as_positive_int, as_real
+from otopt._oracles.proximal_dual import ProximalDual
+from otopt._rounding.rounding import round_plan
+from otopt.errors import ConvergenceWarning, FeasibilityWarning
+
+from ._assembly import assemble
+from ._relaxation import STOPS, Monitor, relax
+from ._small import is_small, relax_small
+from ._tensors import as_numpy
+from .result import OTResult
+
+__all__ = ["Settings", "check_settings", "check_warm_start", "solve", "warn_of_failure"]
+
+ROUNDINGS = ("repair", "none")
+DEFAULT_MAXITER = 2000
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to solve, checked."""
+
+    tol: float
+    maxiter: int
+    rounding: str
+    workers: int
+    callback: Callable[..., Any] | None
+    options: SparseOTOptions
+    started: float  # on the clock of time.perf_counter
+
+
+def check_settings(function, *, tol, maxiter, rounding, workers, callback, options):
+    """Check and default the keyword arguments of `sparse_ot` that say how to solve."""
+    started = time.perf_counter()
+    options = resolve_options(function, SparseOTOptions, options)
+    tol = as_real(function, "tol", tol, low=0.0, strict=True)
+    maxiter = DEFAULT_MAXITER if maxiter is None else as_positive_int(function, "maxiter", maxiter)
+    if workers == -1:
+        workers = os.cpu_count() or 1
+    workers = as_positive_int(function, "workers", workers)
+    if rounding not in ROUNDINGS:
+        message = f"{function}: `rounding` must be one of {ROUNDINGS}; got {rounding!r}."
+        raise ValueError(message)
+    if callback is not None and not callable(callback):
+        message = f"{function}: `callback` must be callable; got {type(callback).__name__}."
+        raise TypeError(message)
+    return Settings(tol, maxiter, rounding, workers, callback, options, started)
+
+
+def check_warm_start(function, warm_start, shape=None):
+    """Return the result to start from, its arrays in NumPy, or None."""
+    if warm_start is None:
+        return None
+    if not isinstance(warm_start, OTResult):
+        message = f"{function}: `warm_start` must be an OTResult; got {type(warm_start).__name__}."
+        raise TypeError(message)
+    found = tuple((warm_start.relaxed or warm_start).plan.shape)
+    if shape is not None and found != shape:
+        message = (
+            f"{function}: `warm_start` must have the shape of `C`; got {found} for "
+            f"{shape}; solve cold instead."
+        )
+        raise ValueError(message)
+    return as_numpy(warm_start)
+
+
+def solve(problem, kernels, k, settings, warm_start=None, *, dual=ProximalDual, stops=STOPS):
+    """Relax, round, measure; `k` as it was given.
+
+    Parameters
+    ----------
+    problem : SparseOT
+    kernels : module
+    settings : Settings
+    warm_start : OTResult, optional
+        As `check_warm_start` returns it.
+    dual, stops
+        See `relax`.
+    """
+    options = settings.options
+    warm = None
+    if warm_start is not None:
+        plan = (warm_start.relaxed or warm_start).plan[problem.rows][:, problem.columns].tocsc()
+        warm = warm_start.potentials.source[problem.rows], plan
+    with StatusLine(options.progress) as status_line:
+        monitor = Monitor(problem, settings.tol, settings.callback, status_line)
+        compiled = small_kernels() if settings.callback is None and warm is None else None
+        if compiled is not None and is_small(problem):
+            kernels = compiled
+            relaxation = relax_small(
+                problem, kernels, monitor,
+                tol=settings.tol, maxiter=settings.maxiter, options=options,
+            )  # fmt: skip
+        else:
+            relaxation = relax(
+                problem, kernels, monitor,
+                tol=settings.tol, maxiter=settings.maxiter, workers=settings.workers,
+                options=options, warm_start=warm, dual=dual, stops=stops,
+            )  # fmt: skip
+        outcome, rounded = relaxation.outcome, None
+        if outcome != "stopped":
+            status_line.show("sparse_ot: searching a k-sparse plan")
+            try:
+                rounded = round_plan(
+                    problem, kernels, relaxation.oracle, monitor.best,
+                    search=settings.rounding == "repair",
+                    options=options, effort=monitor.nit,
+                )  # fmt: skip
+            except stops:
+                outcome = "stopped"
+        if rounded is not None and rounded.feasible:
+            monitor.consider(relaxation.oracle, rounded.alpha)
+    return assemble(
+        problem, monitor, relaxation, rounded, outcome, k, settings.tol, settings.started
+    )
+
+
+def warn_of_failure(result, *, stacklevel):
+    """Say aloud that a result is not what was asked for."""
+    if result.status in (Status.INFEASIBLE, Status.NOT_FOUND):
+        warnings.warn(f"sparse_ot: {result.message}", FeasibilityWarning, stacklevel=stacklevel)
+    elif result.status is Status.ITERATION_LIMIT:
+        warnings.warn(f"sparse_ot: {result.message}", ConvergenceWarning, stacklevel=stacklevel)
