@@ -204,6 +204,7 @@ sweep(kind, x, start, cdf, w, delta, mass) -> value, dual (N,), grad (N,)
 
 Entropic transport
 ------------------
+A family of its own, `numba_gibbs` beside `reference_gibbs`.
 ``phi (p,)`` and ``psi (q,)`` are potentials over reg, ``weight (p,)`` and ``mass (q,)`` the
 positive masses that belong to them. The cost is a matrix ``C (q, p)``, or points ``(X (q, d),
 Yt (d, p), metric)`` with metric 1 for the squared distance and 2 for the distance; the other one

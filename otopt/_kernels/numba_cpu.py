@@ -4,7 +4,6 @@ import numpy as np
 from numba import get_num_threads, njit, prange, set_num_threads
 from numba.core import config
 
-from ._numba_batch import gibbs_batch
 from ._numba_column import simplex_threshold, solve_column, window_floor
 from ._numba_forest import (
     cancel_cycles,
@@ -12,7 +11,7 @@ from ._numba_forest import (
     pivot_to_capacity,
     settle_on_forest,
 )
-from ._numba_gibbs import gibbs_pass, scale_pass, scale_pass_points
+from ._numba_lists import keep_centre, refill
 from ._numba_newton import (
     assemble_dense,
     assemble_grouped,
@@ -26,7 +25,7 @@ from ._numba_newton import (
     pack_support,
     row_entry_level,
 )
-from ._numba_scan import BLOCK, column_max, count_above, select_largest, top_k
+from ._numba_scan import BLOCK, column_max, count_above, top_k
 from ._numba_schur import column_system, row_step
 
 __all__ = [
@@ -44,8 +43,6 @@ __all__ = [
     "curvature_coefficients",
     "entries",
     "entry_slack",
-    "gibbs_batch",
-    "gibbs_pass",
     "hessian_diagonal",
     "hessian_product",
     "list_entry_level",
@@ -54,8 +51,6 @@ __all__ = [
     "prox_columns",
     "row_entry_level",
     "row_step",
-    "scale_pass",
-    "scale_pass_points",
     "settle_on_forest",
     "simplex_potentials",
     "take_columns",
@@ -164,20 +159,10 @@ def cheapest_in_columns(alpha, Ct, count):
 def _rebuild_list(j, level, alpha, c, lists, bv, bi, listed, final):
     """Refill list j with the entries above `level` less its margin; room it lacks, or 0.
 
-    A list that is too short takes the largest entries: often their threshold is already too high
-    for the others. It is reported as too short only if `final`. `listed` is scratch space, all
-    False before and after.
+    `listed` is scratch space, all False before and after.
     """
     n = alpha.shape[0]
-    kept = 0  # the proximal centre stays listed whatever its x
-    for q in range(lists.count[j]):
-        if lists.centre[j, q] > 0.0:
-            lists.rows[j, kept] = lists.rows[j, q]
-            lists.cost[j, kept] = lists.cost[j, q]
-            lists.centre[j, kept] = lists.centre[j, q]
-            listed[lists.rows[j, q]] = True
-            kept += 1
-    lists.count[j] = kept
+    kept = keep_centre(j, lists, listed)
     reach = level - lists.margin[j] - 1e-14 * abs(level)
     found = 0
     likely = 0
@@ -192,27 +177,10 @@ def _rebuild_list(j, level, alpha, c, lists, bv, bi, listed, final):
                 bi[found] = i
                 found += 1
                 likely += x >= level
-    for q in range(kept):
-        listed[lists.rows[j, q]] = False
-    room = lists.rows.shape[1] - kept
-    if found > 2 * likely + 16 or found > room:
-        lists.margin[j] *= 0.5
-    elif 4 * found < 5 * likely + 16:
-        lists.margin[j] *= 1.5
-    if final and likely > room:
-        lists.bound[j] = np.inf
-        return likely + kept + 8
-    lists.bound[j] = reach
-    if found > room:
-        select_largest(bv, bi, found, room)
-        lists.bound[j] = bv[room:found].max()
-        found = room
-    for q in range(found):
-        lists.rows[j, kept + q] = bi[q]
-        lists.cost[j, kept + q] = c[bi[q]]
-        lists.centre[j, kept + q] = 0.0
-    lists.count[j] = kept + found
-    return 0
+    need = refill(j, found, likely, reach, final, lists, listed, bv, bi)
+    for q in range(kept, lists.count[j]):
+        lists.cost[j, q] = c[lists.rows[j, q]]
+    return need
 
 
 @njit(cache=True)

@@ -12,7 +12,8 @@ from numba import njit
 
 from . import numba_cpu
 from ._numba_column import simplex_threshold, solve_column, window_floor
-from ._numba_scan import BLOCK, select_largest
+from ._numba_lists import keep_centre, refill
+from ._numba_scan import BLOCK
 from ._numba_search import (
     node_planes,
     point_cost,
@@ -272,19 +273,8 @@ def cost_range(Ct):
 
 @njit(cache=True)
 def _rebuild_list(j, level, alpha, planes, cost, y, lists, bv, bi, listed, final, space):
-    """Refill list j with the entries above `level` less its margin; room it lacks, or 0.
-
-    The rules are those of `numba_cpu`; only the scan differs.
-    """
-    kept = 0  # the proximal centre stays listed whatever its x
-    for q in range(lists.count[j]):
-        if lists.centre[j, q] > 0.0:
-            lists.rows[j, kept] = lists.rows[j, q]
-            lists.cost[j, kept] = lists.cost[j, q]
-            lists.centre[j, kept] = lists.centre[j, q]
-            listed[lists.rows[j, q]] = True
-            kept += 1
-    lists.count[j] = kept
+    """As that of `numba_cpu`; only the scan differs."""
+    kept = keep_centre(j, lists, listed)
     reach = level - lists.margin[j] - 1e-14 * abs(level)
     above = search_above(y, cost.points, cost.metric, alpha, planes, reach, bv, bi, space)
     found = 0
@@ -295,29 +285,12 @@ def _rebuild_list(j, level, alpha, planes, cost, y, lists, bv, bi, listed, final
             bi[found] = bi[q]
             likely += bv[q] >= level
             found += 1
-    for q in range(kept):
-        listed[lists.rows[j, q]] = False
-    room = lists.rows.shape[1] - kept
-    if found > 4 * likely + 48 or found > room:
-        lists.margin[j] *= 0.5
-    elif found < 2 * likely + 8:
-        lists.margin[j] *= 1.5
-    if final and likely > room:
-        lists.bound[j] = np.inf
-        return likely + kept + 16
-    lists.bound[j] = reach
-    if found > room:
-        select_largest(bv, bi, found, room)
-        lists.bound[j] = bv[room:found].max()
-        found = room
-    for q in range(found):
-        lists.rows[j, kept + q] = bi[q]
-        lists.cost[j, kept + q] = point_cost(
-            cost.points.points, bi[q], cost.queries.points, j, cost.metric
+    need = refill(j, found, likely, reach, final, lists, listed, bv, bi)
+    for q in range(kept, lists.count[j]):
+        lists.cost[j, q] = point_cost(
+            cost.points.points, lists.rows[j, q], cost.queries.points, j, cost.metric
         )
-        lists.centre[j, kept + q] = 0.0
-    lists.count[j] = kept + found
-    return 0
+    return need
 
 
 @njit(cache=True, nogil=True)

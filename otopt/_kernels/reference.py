@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from ._reference_gibbs import gibbs_batch, gibbs_pass, scale_pass, scale_pass_points
 from ._reference_graph import (
     cancel_cycles,
     connected_rows,
@@ -25,8 +24,6 @@ __all__ = [
     "curvature_coefficients",
     "entries",
     "entry_slack",
-    "gibbs_batch",
-    "gibbs_pass",
     "hessian_diagonal",
     "hessian_product",
     "list_entry_level",
@@ -35,8 +32,6 @@ __all__ = [
     "prox_columns",
     "row_entry_level",
     "row_step",
-    "scale_pass",
-    "scale_pass_points",
     "settle_on_forest",
     "simplex_potentials",
     "take_columns",

@@ -182,7 +182,7 @@ def sinkhorn(
         a, b, C, reg, X=X, Y=Y, metric=metric, marginal_penalty=marginal_penalty
     )
     start = _start(warm_start, problem)
-    dual = EntropicDual(select_kernels(), problem, workers)
+    dual = EntropicDual(select_kernels("gibbs"), problem, workers)
 
     with StatusLine(options.progress) as status_line:
 

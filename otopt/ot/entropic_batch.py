@@ -167,7 +167,7 @@ def sinkhorn_batch(a, b, C, *, reg, tol=1e-9, maxiter=None, workers=1, options=N
         float(options.anneal_factor),
         float(options.level_tol),
     )
-    phi, psi, linear, sums, outcome, error, passes = select_kernels().gibbs_batch(
+    phi, psi, linear, sums, outcome, error, passes = select_kernels("gibbs").gibbs_batch(
         C, reg, mass, weight, tol, maxiter, schedule, workers
     )
     value, lower, upper = _bounds(phi, psi, mass, weight, sums, reg, C)

@@ -6,24 +6,18 @@ import os
 import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from otopt._backend import kernels as select_kernels
-from otopt._backend import numpy_views, small_kernels
-from otopt._core.options import SparseOTOptions, resolve_options
+from otopt._backend import numpy_views
 from otopt._core.problems import SparseOT
-from otopt._core.progress import StatusLine
 from otopt._core.status import Status
-from otopt._core.validation import as_positive_int, as_real
-from otopt._rounding.rounding import round_plan
+from otopt._core.validation import as_positive_int
 from otopt.errors import ConvergenceWarning, FeasibilityWarning
 
-from ._assembly import assemble
 from ._batches import as_problems
-from ._relaxation import Monitor, relax
-from ._small import is_small, relax_small
-from ._solve import DEFAULT_MAXITER, ROUNDINGS
+from ._solve import Settings, check_settings, solve
 from ._tensors import as_tensors
 
 if TYPE_CHECKING:
@@ -108,12 +102,15 @@ def sparse_ot_batch(
     >>> len(results), all(result.success for result in results)
     (10, True)
     """
-    options = resolve_options(NAME, SparseOTOptions, options)
-    tol = as_real(NAME, "tol", tol, low=0.0, strict=True)
-    maxiter = DEFAULT_MAXITER if maxiter is None else as_positive_int(NAME, "maxiter", maxiter)
-    if rounding not in ROUNDINGS:
-        message = f"{NAME}: `rounding` must be one of {ROUNDINGS}; got {rounding!r}."
-        raise ValueError(message)
+    settings = check_settings(
+        NAME,
+        tol=tol,
+        maxiter=maxiter,
+        rounding=rounding,
+        workers=1,  # threads go over the problems
+        callback=None,
+        options=options,
+    )
     run_all = workers if callable(workers) else _threads(workers)
     jobs, homes = [], []
     for index, arrays in enumerate(as_problems(NAME, a, b, C)):
@@ -121,7 +118,7 @@ def sparse_ot_batch(
         home, (x, y, cost) = numpy_views(function, **dict(zip("abC", arrays, strict=True)))
         problem = SparseOT.from_arrays(x, y, cost, k, reg, function=function)
         homes.append(home)
-        jobs.append(_Job(problem, k, tol, maxiter, rounding == "repair", options))
+        jobs.append(_Job(problem, k, settings))
     results = _collect(run_all, jobs)
     _warn(results)
     return [
@@ -136,38 +133,18 @@ class _Job:
 
     problem: SparseOT
     k: int | None
-    tol: float
-    maxiter: int
-    search: bool
-    options: SparseOTOptions
+    settings: Settings
 
 
 def _solve(job: _Job, stopped=False) -> OTResult:
     """Solve one problem; where `stopped`, only measure the starting point."""
     started = time.perf_counter()
-    problem, options, tol = job.problem, job.options, job.tol
-    with StatusLine(False) as silence:
-        monitor = Monitor(problem, tol, _stop if stopped else None, silence)
-        kernels = small_kernels() if is_small(problem) and not stopped else None
-        if kernels is not None:
-            relaxation = relax_small(
-                problem, kernels, monitor, tol=tol, maxiter=job.maxiter, options=options
-            )
-        else:
-            kernels = select_kernels()
-            relaxation = relax(
-                problem, kernels, monitor,
-                tol=tol, maxiter=job.maxiter, workers=1, options=options,
-            )  # fmt: skip
-        outcome, rounded = relaxation.outcome, None
-        if outcome != "stopped":
-            rounded = round_plan(
-                problem, kernels, relaxation.oracle, monitor.best,
-                search=job.search, options=options, effort=monitor.nit,
-            )  # fmt: skip
-        if rounded is not None and rounded.feasible:
-            monitor.consider(relaxation.oracle, rounded.alpha)
-    return assemble(problem, monitor, relaxation, rounded, outcome, job.k, tol, started)
+    options = replace(job.settings.options, progress=False)
+    settings = replace(job.settings, started=started, options=options)
+    if stopped:
+        settings = replace(settings, callback=_stop)
+    # Ctrl-C goes on to `_collect`: it is meant for the batch, not for one problem.
+    return solve(job.problem, select_kernels(), job.k, settings, stops=(StopIteration,))
 
 
 def _stop(intermediate_result):

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numba import njit
 
-from otopt._kernels import numba_cpu as fast
-from otopt._kernels import reference as slow
+from otopt._kernels import numba_gibbs as fast
+from otopt._kernels import reference_gibbs as slow
 from otopt._kernels._numba_exp import exp32, exp64
 
 SCHEDULE = (0.05, 0.2, 6.0, 1e-3)

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+__all__ = ["gibbs_batch", "gibbs_pass", "scale_pass", "scale_pass_points"]
+
 
 def _costs(C, points):
     if points is None:
