@@ -7,7 +7,6 @@ The largest takes several minutes.
 
 import argparse
 import json
-import os
 import resource
 import subprocess
 import sys
@@ -20,10 +19,10 @@ from benchmarks._environment import describe, pin_threads
 pin_threads()
 
 import numpy as np  # noqa: E402
-from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
 
 import otopt  # noqa: E402
+from benchmarks import _run  # noqa: E402
 
 RESULTS = Path(__file__).parent / "results"
 SIZES, QUICK = (1000, 10_000, 100_000), (1000, 4000)
@@ -115,13 +114,12 @@ def main(argv=None):
         warnings.simplefilter("ignore", otopt.errors.OtoptWarning)  # the status is in the record
         sys.stdout.write(json.dumps(record(args.one, args.rounding)) + "\n")
         return 0
-    console = Console(width=None if os.isatty(1) else 160)
+    console = _run.console(160)
     path = args.out or RESULTS / ("clouds_quick.json" if args.quick else "clouds.json")
     run = {"environment": describe(), "clouds": []}
     for n in args.sizes or (QUICK if args.quick else SIZES):
         run["clouds"].append(apart(n, args.rounding))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(run, indent=1, allow_nan=False) + "\n")
+        _run.write(run, path)
     show(run["clouds"], console)
     return int(args.check and not all(kept(entry) for entry in run["clouds"]))
 

@@ -4,16 +4,14 @@ CPU time, median of repeats; about five minutes, a quarter of one with ``--quick
 """
 
 import argparse
-import json
-import os
+from functools import partial
 from pathlib import Path
 
 from benchmarks._environment import describe, pin_threads
 
 pin_threads()
 
-from rich.console import Console  # noqa: E402
-from rich.table import Table  # noqa: E402
+from benchmarks import _run  # noqa: E402
 
 from . import measure  # noqa: E402
 
@@ -47,22 +45,16 @@ def main(argv=None):
     args = parser.parse_args(argv)
     count, repeats = (32, 1) if args.quick else (256, 3)
     path = args.out or RESULTS / ("batch_quick.json" if args.quick else "batch.json")
-    run = {"environment": describe(), "batches": [], "hard_member": []}
-    for family in FAMILIES:
-        run["batches"].append(measure.batch_record(*family, count, repeats))
-    run["hard_member"].append(measure.hard_member_record(count - 1, 3))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(run, indent=1, allow_nan=False) + "\n")
-
-    console = Console(width=None if os.isatty(1) else 160)
-    table = Table(title="Batches of 64 x 64, k = 4 (CPU, one thread)")
-    for name in ("promise", "figure", "kept"):
-        table.add_column(name)
-    for name, figure, kept in bars(run):
-        table.add_row(name, f"{figure:.3g}", "yes" if kept else "NO")
-    console.print(table)
-    broken = [name for name, _, kept in bars(run) if not kept]
-    return 1 if args.check and broken else 0
+    console = _run.console(160)
+    environment = describe()
+    run = {"environment": environment, "batches": [], "hard_member": []}
+    jobs = [
+        *[("batches", partial(measure.batch_record, *f, count, repeats)) for f in FAMILIES],
+        ("hard_member", partial(measure.hard_member_record, count - 1, 3)),
+    ]
+    _run.measure_all(jobs, run, path, console, environment=environment, warm_up=lambda: None)
+    _run.show_promises(bars(run), console)
+    return _run.exit_status(bars(run), console, check=args.check)
 
 
 if __name__ == "__main__":

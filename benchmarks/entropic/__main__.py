@@ -6,9 +6,7 @@ measurement: an interrupted run keeps what it has, and ``--resume`` measures wha
 """
 
 import argparse
-import json
 import os
-import time
 from functools import partial
 from pathlib import Path
 
@@ -20,23 +18,15 @@ os.environ.setdefault(
 )
 
 import numpy as np  # noqa: E402
-from rich.console import Console  # noqa: E402
-from rich.progress import track  # noqa: E402
 from rich.table import Table  # noqa: E402
+
+from benchmarks import _run  # noqa: E402
 
 from . import bars, measure, plots, solvers  # noqa: E402
 from .problems import Cell, grid, tiny  # noqa: E402
 
 RESULTS = Path(__file__).parent.parent / "results"
 KINDS = ("cells", "ott", "tiny", "single", "batch", "memory", "first_call")
-
-
-def write(run, path):
-    """Replace the file in one step."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial_file = path.with_suffix(".tmp")
-    partial_file.write_text(json.dumps(run, indent=1, allow_nan=False) + "\n")
-    partial_file.replace(path)
 
 
 def plan_of_run(quick):
@@ -84,12 +74,7 @@ def show(run, console):
             f"{c['gap']:.0e}",
         )  # fmt: skip
     console.print(table)
-    table = Table(title="Promises")
-    for name in ("promise", "figure", "kept"):
-        table.add_column(name)
-    for name, figure, kept in bars.summary(run):
-        table.add_row(name, f"{figure:.3g}", "" if kept is None else "yes" if kept else "NO")
-    console.print(table)
+    _run.show_promises(bars.summary(run), console)
 
 
 def main(argv=None):
@@ -103,33 +88,33 @@ def main(argv=None):
     args = parser.parse_args(argv)
     name = "entropic_quick.json" if args.quick else "entropic.json"
     path = args.out or RESULTS / name
-    console = Console(width=None if os.isatty(1) else 160)
+    console = _run.console(160)
 
-    run = {"environment": describe(), "done": [], **{kind: [] for kind in KINDS}}
-    if args.resume and path.exists():
-        run = json.loads(path.read_text())
+    environment = describe()
+    run = {"environment": environment, "done": [], **{kind: [] for kind in KINDS}}
+    if args.resume:
+        run = _run.resume(run, path)
     jobs = [job for job in plan_of_run(args.quick) if label(job) not in run["done"]]
-    started = time.monotonic()
-    try:
-        measure.warm_up()
-        for job in track(jobs, "measuring", console=console, disable=not console.is_terminal):
-            if args.minutes and time.monotonic() - started > 60 * args.minutes:
-                break
-            kind, measurement = job
-            run[kind].append(measurement())
-            run["done"].append(label(job))
-            write(run, path)
-    except KeyboardInterrupt:
-        console.print("stopped; what was measured is kept")
+
+    def keep(job, record):
+        run[job[0]].append(record)
+        run["done"].append(label(job))
+
+    _run.measure_all(
+        jobs,
+        run,
+        path,
+        console,
+        environment=environment,
+        warm_up=measure.warm_up,
+        minutes=args.minutes,
+        keep=keep,
+    )
     run["cells"].sort(key=lambda c: (c["n"], c["m"], -c["reg"]))
-    write(run, path)
+    _run.write(run, path)
     show(run, console)
     plots.draw(run, path.with_suffix(".png"))
-    broken = [name for name, _, kept in bars.summary(run) if kept is not None and not kept]
-    if args.check and broken:
-        console.print("broken:", *broken, sep="\n  ")
-        return 1
-    return 0
+    return _run.exit_status(bars.summary(run), console, check=args.check)
 
 
 if __name__ == "__main__":

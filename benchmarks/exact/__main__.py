@@ -6,9 +6,6 @@ what it has, and ``--resume`` goes on from there.
 """
 
 import argparse
-import json
-import os
-import time
 from functools import partial
 from pathlib import Path
 
@@ -17,9 +14,9 @@ from benchmarks._environment import describe, pin_threads
 pin_threads()
 
 import numpy as np  # noqa: E402
-from rich.console import Console  # noqa: E402
-from rich.progress import track  # noqa: E402
 from rich.table import Table  # noqa: E402
+
+from benchmarks import _run  # noqa: E402
 
 from . import bars, measure, plots  # noqa: E402
 from .problems import assignments, grid  # noqa: E402
@@ -30,14 +27,6 @@ RESULTS = Path(__file__).parent.parent / "results"
 def repeats_for(cell):
     """Five where a solve by POT is a matter of milliseconds, three or one where it takes longer."""
     return 5 if cell.n * cell.m <= 1e6 else 3 if cell.n <= 4100 else 1
-
-
-def write(run, path):
-    """Replace the file in one step."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial_file = path.with_suffix(".tmp")
-    partial_file.write_text(json.dumps(run, indent=1, allow_nan=False) + "\n")
-    partial_file.replace(path)
 
 
 def plan_of_run(quick):
@@ -80,12 +69,7 @@ def show(run, console):
             f"{r['ratio']:.1f}", r["method"],
         )  # fmt: skip
     console.print(table)
-    table = Table(title="Promises")
-    for name in ("promise", "figure", "kept"):
-        table.add_column(name)
-    for name, figure, kept in bars.summary(run):
-        table.add_row(name, f"{figure:.3g}", "" if kept is None else "yes" if kept else "NO")
-    console.print(table)
+    _run.show_promises(bars.summary(run), console)
 
 
 def main(argv=None):
@@ -98,34 +82,32 @@ def main(argv=None):
     parser.add_argument("--out", type=Path, help="JSON to write; a PNG is written beside it")
     args = parser.parse_args(argv)
     path = args.out or RESULTS / ("exact_quick.json" if args.quick else "exact.json")
-    console = Console(width=None if os.isatty(1) else 140)
+    console = _run.console(140)
 
-    run = {"cells": [], "assignments": [], "first_call": []}
-    if args.resume and path.exists():
-        run |= json.loads(path.read_text())
-    run["environment"] = describe()
+    environment = describe()
+    run = {"environment": environment, "cells": [], "assignments": [], "first_call": []}
+    if args.resume:
+        run = _run.resume(run, path)
     jobs = left_over(plan_of_run(args.quick), run)
-    started = time.monotonic()
-    try:
-        measure.warm_up()
-        for kind, name, measurement in track(
-            jobs, "measuring", console=console, disable=not console.is_terminal
-        ):
-            if args.minutes and time.monotonic() - started > 60 * args.minutes:
-                break
-            run[kind].append({"name": name} | measurement())
-            write(run, path)
-    except KeyboardInterrupt:
-        console.print("stopped; what was measured is kept")
-    write(run, path)
+
+    def keep(job, record):
+        run[job[0]].append({"name": job[1]} | record)
+
+    _run.measure_all(
+        jobs,
+        run,
+        path,
+        console,
+        environment=environment,
+        warm_up=measure.warm_up,
+        minutes=args.minutes,
+        keep=keep,
+    )
+    _run.write(run, path)
     console.print(f"{len(left_over(jobs, run))} measurements left")
     show(run, console)
     plots.draw(run, path.with_suffix(".png"))
-    broken = [name for name, _, kept in bars.summary(run) if kept is not None and not kept]
-    if args.check and broken:
-        console.print("broken:", *broken, sep="\n  ")
-        return 1
-    return 0
+    return _run.exit_status(bars.summary(run), console, check=args.check)
 
 
 if __name__ == "__main__":

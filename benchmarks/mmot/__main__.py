@@ -5,8 +5,6 @@ after every measurement: an interrupted run keeps what it has.
 """
 
 import argparse
-import json
-import os
 from functools import partial
 from pathlib import Path
 
@@ -15,22 +13,14 @@ from benchmarks._environment import describe, pin_threads
 pin_threads()
 
 import numpy as np  # noqa: E402
-from rich.console import Console  # noqa: E402
-from rich.progress import track  # noqa: E402
 from rich.table import Table  # noqa: E402
+
+from benchmarks import _run  # noqa: E402
 
 from . import bars, measure, plots  # noqa: E402
 
 RESULTS = Path(__file__).parent.parent / "results"
 KINDS = ("cells", "read", "samples", "training", "barycentre", "tails")
-
-
-def write(run, path):
-    """Replace the file in one step."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial_file = path.with_suffix(".tmp")
-    partial_file.write_text(json.dumps(run, indent=1, allow_nan=False) + "\n")
-    partial_file.replace(path)
 
 
 def plan_of_run(quick):
@@ -59,12 +49,7 @@ def show(run, console):
                  for name in plots.NAMES]  # fmt: skip
         table.add_row(str(c["n"]), str(c["d"]), *times, f"{c['ratio']:,.0f}")
     console.print(table)
-    table = Table(title="Promises")
-    for name in ("promise", "figure", "kept"):
-        table.add_column(name)
-    for name, figure, kept in bars.summary(run):
-        table.add_row(name, f"{figure:.4g}", "" if kept is None else "yes" if kept else "NO")
-    console.print(table)
+    _run.show_promises(bars.summary(run), console, digits=4)
 
 
 def main(argv=None):
@@ -75,26 +60,22 @@ def main(argv=None):
     parser.add_argument("--out", type=Path, help="JSON to write; a PNG is written beside it")
     args = parser.parse_args(argv)
     path = args.out or RESULTS / ("mmot_quick.json" if args.quick else "mmot.json")
-    console = Console(width=None if os.isatty(1) else 170)
+    console = _run.console(170)
 
-    run = {"environment": describe(), **{kind: [] for kind in KINDS}}
-    try:
-        measure.warm_up()
-        for kind, measurement in track(
-            plan_of_run(args.quick), "measuring", console=console, disable=not console.is_terminal
-        ):
-            run[kind].append(measurement())
-            write(run, path)
-    except KeyboardInterrupt:
-        console.print("stopped; what was measured is kept")
-    write(run, path)
+    environment = describe()
+    run = {"environment": environment, **{kind: [] for kind in KINDS}}
+    _run.measure_all(
+        plan_of_run(args.quick),
+        run,
+        path,
+        console,
+        environment=environment,
+        warm_up=measure.warm_up,
+    )
+    _run.write(run, path)
     show(run, console)
     plots.draw(run, path.with_suffix(".png"))
-    broken = [name for name, _, kept in bars.summary(run) if kept is False]
-    if args.check and broken:
-        console.print("broken:", *broken, sep="\n  ")
-        return 1
-    return 0
+    return _run.exit_status(bars.summary(run), console, check=args.check)
 
 
 if __name__ == "__main__":

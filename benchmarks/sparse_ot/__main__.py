@@ -7,9 +7,6 @@ interrupted run keeps what it has, and ``--resume`` measures the rest.
 
 import argparse
 import dataclasses
-import json
-import os
-import time
 from functools import partial
 from pathlib import Path
 
@@ -18,9 +15,9 @@ from benchmarks._environment import describe, pin_threads
 pin_threads()
 
 import numpy as np  # noqa: E402
-from rich.console import Console  # noqa: E402
-from rich.progress import track  # noqa: E402
 from rich.table import Table  # noqa: E402
+
+from benchmarks import _run  # noqa: E402
 
 from . import bars, measure, plots  # noqa: E402
 from .problems import grid, impossible  # noqa: E402
@@ -33,14 +30,6 @@ def repeats_for(cell, quick):
     promised = cell.cost == "gauss" and cell.reg == 1.0 and cell.k in (4, 16)
     small = cell.n * cell.m <= 10_000
     return 3 if not quick and (small or (promised and cell.n == cell.m <= 1000)) else 1
-
-
-def write(run, path):
-    """Replace the file in one step."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".tmp")
-    partial.write_text(json.dumps(run, indent=1, allow_nan=False) + "\n")
-    partial.replace(path)
 
 
 def plan_of_run(quick, once=False):
@@ -105,16 +94,7 @@ def show(run, console):
             f"{bars.gap(c):.1e}", f"{c['marginal_error']:.0e}", f"{c['pot_marginal_error']:.0e}",
         )  # fmt: skip
     console.print(table)
-    table = Table(title="Promises")
-    for name in ("promise", "figure", "kept"):
-        table.add_column(name)
-    for name, figure, kept in bars.summary(run):
-        table.add_row(
-            name,
-            f"{figure:.3g}",
-            {True: "yes", False: "NO", None: ""}[bool(kept) if kept is not None else None],
-        )
-    console.print(table)
+    _run.show_promises(bars.summary(run), console)
     for record in run["large"]:
         console.print(
             f"{record['n']} x {record['n']}, k = {record['k']}: relaxed to 1e-6 in "
@@ -134,40 +114,33 @@ def main(argv=None):
     args = parser.parse_args(argv)
     name = "sparse_ot_quick.json" if args.quick else "sparse_ot.json"
     path = args.out or RESULTS / name
-    console = Console(width=None if os.isatty(1) else 160)
+    console = _run.console(160)
 
-    run = {"environment": describe(), "cells": [], "evaluations": [], "memory": [], "large": [],
+    environment = describe()
+    run = {"environment": environment, "cells": [], "evaluations": [], "memory": [], "large": [],
            "judge": []}  # fmt: skip
     jobs = plan_of_run(args.quick, once=args.minutes is not None)
     run["grid"] = sum(kind == "cells" for kind, _ in jobs)
-    if args.resume and path.exists():
-        earlier = json.loads(path.read_text())
-        run = earlier | {"resumed": [*earlier.get("resumed", []), run["environment"]]}
+    if args.resume:
+        run = _run.resume(run, path)
         jobs = left_over(jobs, run)
     if args.minutes:
         jobs = small_first(jobs)
-    started = time.monotonic()
-    try:
-        measure.warm_up()
-        for kind, measurement in track(
-            jobs, "measuring", console=console, disable=not console.is_terminal
-        ):
-            if args.minutes and time.monotonic() - started > 60 * args.minutes:
-                break
-            run[kind].append(measurement())
-            write(run, path)
-    except KeyboardInterrupt:
-        console.print("stopped; what was measured is kept")
+    _run.measure_all(
+        jobs,
+        run,
+        path,
+        console,
+        environment=environment,
+        warm_up=measure.warm_up,
+        minutes=args.minutes,
+    )
     run["cells"].sort(key=lambda c: [c[name] for name in ("n", "m", "cost", "weights", "k", "reg")])
-    write(run, path)
+    _run.write(run, path)
     console.print(f"{len(run['cells'])} of {run['grid']} cells of the grid")
     show(run, console)
     plots.draw(run, path.with_suffix(".png"))
-    broken = [name for name, _, kept in bars.summary(run) if kept is not None and not kept]
-    if args.check and broken:
-        console.print("broken:", *broken, sep="\n  ")
-        return 1
-    return 0
+    return _run.exit_status(bars.summary(run), console, check=args.check)
 
 
 if __name__ == "__main__":
