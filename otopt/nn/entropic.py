@@ -28,6 +28,13 @@ CG_LIMIT = 2000
 def sinkhorn_value(a, b, C, *, reg, **settings):
     r"""Value of entropic transport, differentiable in a, b, C and reg.
 
+    .. math::
+        V(a, b, C, \mathrm{reg}) = \min_T\ \langle T, C\rangle
+        + \mathrm{reg}\,\mathrm{KL}(T \,|\, a b^\top / s)
+        \quad\text{s.t.}\ T\mathbf 1 = a,\ T^\top\mathbf 1 = b
+
+    with s the total mass: dV/da and dV/db are the potentials, dV/dC = T.
+
     Parameters
     ----------
     a, b : Tensor, shape (n,) and (m,)
@@ -75,6 +82,12 @@ def sinkhorn_value(a, b, C, *, reg, **settings):
 
 def sinkhorn_plan(a, b, C, *, reg, **settings):
     r"""Plan of entropic transport, differentiable in a, b, C and reg.
+
+    .. math::
+        t_{ij} = \frac{a_i b_j}{s} \exp\frac{\alpha_i + \beta_j - C_{ij}}{\mathrm{reg}},\qquad
+        T\mathbf 1 = a,\ T^\top\mathbf 1 = b
+
+    with s the total mass, differentiated as this system of equations.
 
     Parameters
     ----------
