@@ -56,13 +56,10 @@ def sinkhorn_posterior(logits, *, rho=math.inf, iterations=3, gather_distributed
     """
     logits = logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
     damping = 1.0 if rho == math.inf else rho / (1 + rho)
-    samples = processes.total(logits.new_tensor(len(logits)), active=gather_distributed)
-    share = torch.log(samples / logits.shape[1])
-    rows = -torch.logsumexp(logits, 1, keepdim=True) if damping < 1 else logits.new_zeros(1, 1)
-    columns = logits.new_zeros(logits.shape[1])
+    rows, columns = 0.0, 0.0
     for _ in range(iterations):
-        use = processes.logsumexp(logits + rows, 0, active=gather_distributed)
-        columns = damping * (share - use)
+        # The target log(1 / K) is the same for all columns, and rows make up for constants.
+        columns = -damping * processes.logsumexp(logits + rows, 0, active=gather_distributed)
         rows = -torch.logsumexp(logits + columns, 1, keepdim=True)
     return torch.log_softmax(logits + columns, 1)
 
