@@ -82,6 +82,7 @@ def main(argv=None):
     parser.add_argument("--quick", action="store_true", help="small batches, briefly")
     parser.add_argument("--check", action="store_true", help="fail where a promise is broken")
     parser.add_argument("--resume", action="store_true", help="go on with the file's run")
+    parser.add_argument("--minutes", type=float, help="stop after the cell that passes them")
     parser.add_argument("--out", type=Path, help="JSON to write")
     args = parser.parse_args(argv)
     path = args.out or RESULTS / ("ssl_losses_quick.json" if args.quick else "ssl_losses.json")
@@ -98,7 +99,10 @@ def main(argv=None):
     done = {(r["family"], r["n"], r["d"]) for r in run["losses"]}
     cells = [cell for cell in (QUICK if args.quick else CELLS) if cell not in done]
     jobs = [("losses", partial(measured, cell, 1 if args.quick else 12)) for cell in cells]
-    _run.measure_all(jobs, run, path, console, environment=environment, warm_up=lambda: None)
+    _run.measure_all(
+        jobs, run, path, console,
+        environment=environment, warm_up=lambda: None, minutes=args.minutes,
+    )  # fmt: skip
     show(run, console)
     # The quick cells are too small for the promises.
     rows = [] if args.quick else bars(run)

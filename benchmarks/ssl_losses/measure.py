@@ -22,21 +22,26 @@ FAMILIES = ("ntxent", "chunked", "vicreg", "barlow")
 
 
 def lightly(module, name):
-    """A loss of lightly, past the `__init__` of its package, which needs torchvision."""
+    """A loss of lightly, past the `__init__` of its packages, which need torchvision."""
     if "lightly.loss" not in sys.modules:
         spec = importlib.util.find_spec("lightly")
         if spec is None or not spec.submodule_search_locations:
             return None
-        package = types.ModuleType("lightly.loss")
-        package.__path__ = [str(Path(spec.submodule_search_locations[0]) / "loss")]
-        sys.modules["lightly.loss"] = package
+        for folder in ("loss", "models"):
+            package = types.ModuleType(f"lightly.{folder}")
+            package.__path__ = [str(Path(spec.submodule_search_locations[0]) / folder)]
+            sys.modules[package.__name__] = package
+        if importlib.util.find_spec("torchvision") is None:  # its names are imported, not used
+            vision, ops = types.ModuleType("torchvision"), types.ModuleType("torchvision.ops")
+            ops.StochasticDepth = vision.ops = ops
+            sys.modules |= {"torchvision": vision, "torchvision.ops": ops}
     return getattr(importlib.import_module(f"lightly.loss.{module}"), name)
 
 
 def both(family):
     """Ours and lightly's, with the same parameters."""
     if family in ("ntxent", "chunked"):
-        chunk = 256 if family == "chunked" else None
+        chunk = 64 if family == "chunked" else None
         theirs = lightly("ntx_ent_loss", "NTXentLoss")
         return losses.NTXentLoss(0.15, chunk_size=chunk), theirs and theirs(temperature=0.15)
     if family == "vicreg":

@@ -6,9 +6,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from torch.utils.checkpoint import checkpoint
 
 from ml_apps.ssl._check import choice, positive
+from ml_apps.ssl.losses._chunks import sum_over_chunks
 from ml_apps.ssl.losses._base import TwoViewLoss
 
 __all__ = ["Contrastive", "NTXentLoss", "SpectralContrastiveLoss"]
@@ -102,33 +102,30 @@ class NTXentLoss(TwoViewLoss):
         if self.transform_positive:
             positives = self._transform(positives)
         positives = positives.repeat(2) / self.temperature
-        size = self.chunk_size or 2 * n
-        repulsion = z.new_zeros(())
-        for start in range(0, 2 * n, size):
-            rows = torch.arange(start, min(start + size, 2 * n), device=z.device)
-            if size < 2 * n:
-                part = checkpoint(self._repulsion, z, positives, rows, use_reentrant=False)
-            else:
-                part = self._repulsion(z, positives, rows)
-            repulsion = repulsion + part
+        size = min(self.chunk_size or 2 * n, 2 * n)
+        if size < 2 * n:
+            repulsion = sum_over_chunks(self._repulsion, z, positives, size)
+        else:
+            repulsion = self._repulsion(z, positives, z, 0)
         attraction, repulsion = -positives.mean(), repulsion / (2 * n)
         return Contrastive(attraction + repulsion, attraction, repulsion)
 
     def _transform(self, s):
         return {"cos": lambda: s, "abs": s.abs, "sq": s.square}[self.similarity]()
 
-    def _repulsion(self, z, positives, rows):
-        """Sum over `rows` of log sum_j exp(r(s_ij) / tau)."""
+    def _repulsion(self, block, positives, z, start):
+        """Sum of ``log sum_j exp(r(s_ij) / tau)`` over a block of rows of z, from `start` on."""
         if self.similarity == "cos":  # the temperature costs no pass over the matrix
-            scores = (z[rows] / self.temperature) @ z.T
+            scores = (block / self.temperature) @ z.T
         else:
-            scores = self._transform(z[rows] @ z.T) / self.temperature
-        twins = (rows + len(z) // 2) % len(z)
-        scores.scatter_(1, rows[:, None], -math.inf)
+            scores = self._transform(block @ z.T) / self.temperature
+        own = torch.arange(start, start + len(block), device=z.device)[:, None]
+        twin = (own + len(z) // 2) % len(z)
+        scores.scatter_(1, own, -math.inf)
         if self.decoupled:
-            scores.scatter_(1, twins[:, None], -math.inf)
+            scores.scatter_(1, twin, -math.inf)
         elif self.similarity != "cos":
-            scores.scatter_(1, twins[:, None], positives[rows, None])
+            scores.scatter_(1, twin, positives[:, None])
         return torch.logsumexp(scores, dim=1).sum()
 
 
