@@ -1,8 +1,9 @@
 """``python -m ml_apps.ssl.study_duality [--quick]``: one recipe, all losses, several seeds.
 
-Small encoders on real images, judged by a linear probe with five labels a class, on the same draws of
-labels for all. Three questions: do the losses differ by more than seeds do; which temperature
-brings SimCLR to VICReg; what does the dimension of the embedding do. A run that was stopped goes on.
+Small encoders on real images, judged by a linear probe with five labels a class, on the same draws
+of labels for all. Three questions: do the losses differ by more than seeds do; which temperature
+brings SimCLR to VICReg; what does the dimension of the embedding do. A run that was stopped goes
+on.
 """
 
 import argparse
@@ -20,7 +21,7 @@ from ml_apps.ssl import evaluate, metrics
 from ml_apps.ssl.recipes import LOSSES
 from ml_apps.ssl.training import Config, Run, load_data, write_atomically
 
-__all__ = ["compare", "cells", "main", "measure"]
+__all__ = ["cells", "compare", "main", "measure"]
 
 TEMPERATURES = (0.05, 0.15, 0.3, 0.5, 1.0)
 DIMENSIONS = (16, 256)
@@ -137,7 +138,9 @@ def report(records, data, console):
     for m, row in rows.items():
         mean, half = evaluate.t_interval(row)
         rank = [r["rankme"] for r in records if r["method"] == m and r.get("dim", 64) == 64]
-        table.add_row(m, str(len(row)), f"{mean:.4f}", f"{half:.4f}", f"{sum(rank) / len(rank):.1f}")
+        table.add_row(
+            m, str(len(row)), f"{mean:.4f}", f"{half:.4f}", f"{sum(rank) / len(rank):.1f}"
+        )
     console.print(table)
     trained = {m: row for m, row in rows.items() if m in LOSSES}
     seeds = min(map(len, trained.values()), default=0)
@@ -183,16 +186,16 @@ def _sweep(records, console, title, pairs):
             continue
         mean, half = evaluate.t_interval([a - b for a, b in zip(ours[:n], other[:n], strict=True)])
         told = "no difference seen" if abs(mean) <= half else ""
-        table.add_row(
-            name, str(n), f"{sum(ours[:n]) / n:.4f}", f"{mean:+.4f}", f"{half:.4f}", told
-        )
+        table.add_row(name, str(n), f"{sum(ours[:n]) / n:.4f}", f"{mean:+.4f}", f"{half:.4f}", told)
     if table.row_count:
         console.print(table)
 
 
 def main(argv=None):
     """Run what is missing, print, write."""
-    parser = argparse.ArgumentParser(prog="python -m ml_apps.ssl.study_duality", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m ml_apps.ssl.study_duality", description=__doc__
+    )
     parser.add_argument("--quick", action="store_true", help="four losses, two seeds, 40 steps")
     parser.add_argument("--data", nargs="+", default=["digits"], help="digits, fashion_mnist, ...")
     parser.add_argument("--seeds", type=int, default=5)

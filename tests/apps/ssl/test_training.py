@@ -142,8 +142,8 @@ def test_lars_takes_the_step_of_its_formula():
         (w[0, 0] * 7 + 3 * b).sum().backward()
         opt.step()
     # Direction of norm 0.1 |w| = 0.5 first; then 0.5 * 0.5 + 0.1 |(2, 4)|.
-    assert float(w[0, 0]) == pytest.approx(3 - 1.0 - 2 * (0.25 + 0.1 * 20**0.5))
-    assert float(b) == pytest.approx(1 - 2 * 3 - 2 * 4.5)
+    assert w[0, 0].item() == pytest.approx(3 - 1.0 - 2 * (0.25 + 0.1 * 20**0.5))
+    assert b.item() == pytest.approx(1 - 2 * 3 - 2 * 4.5)
 
 
 def test_schedule_and_moving_average():
