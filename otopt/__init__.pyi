@@ -2,7 +2,9 @@
 from . import distributed, errors, nn, testing
 from ._backend import show_config
 from ._core.status import Status
+from .ot.assign import Routing, assign
 from .ot.assignment import AssignmentResult, assignment
+from .ot.bmatch import BMatching, bmatch
 from .ot.entropic import SinkhornOptions, SinkhornProgress, sinkhorn
 from .ot.entropic_batch import EntropicBatch, sinkhorn_batch
 from .ot.entropic_result import EntropicResult
@@ -13,12 +15,15 @@ from .ot.multimarginal_minimize import LineMeasure, MMOTMinimizeResult, mmot_min
 from .ot.multimarginal_null import NullLevel, mmot_null_level
 from .ot.multimarginal_result import MMOTResult, MMOTSamplesResult, MultiMarginalPlan
 from .ot.multimarginal_samples import mmot_samples
+from .ot.price_result import PriceResult
 from .ot.result import OTResult
+from .ot.routing import solve_prices
 from .ot.sparse import SparseOTOptions, sparse_ot
 from .ot.sparse_batch import sparse_ot_batch
 
 __all__ = [
     "AssignmentResult",
+    "BMatching",
     "EmdOptions",
     "EntropicBatch",
     "EntropicResult",
@@ -29,11 +34,15 @@ __all__ = [
     "MultiMarginalPlan",
     "NullLevel",
     "OTResult",
+    "PriceResult",
+    "Routing",
     "SinkhornOptions",
     "SinkhornProgress",
     "SparseOTOptions",
     "Status",
+    "assign",
     "assignment",
+    "bmatch",
     "distributed",
     "emd",
     "emd_batch",
@@ -46,6 +55,7 @@ __all__ = [
     "show_config",
     "sinkhorn",
     "sinkhorn_batch",
+    "solve_prices",
     "sparse_ot",
     "sparse_ot_batch",
     "testing",
