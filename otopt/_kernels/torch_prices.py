@@ -173,13 +173,13 @@ def _fill(experts, valid, room, m):
     ends = (room - _loads(experts, m)).clamp(min=0).cumsum(0)
     target = torch.searchsorted(ends, number, right=True)
     flat = torch.where(left & (target < m), target, experts.flatten()).view_as(experts)
-    twice = torch.zeros_like(valid)
-    for a in range(1, experts.shape[1]):
-        twice[:, a] = ((flat[:, :a] == flat[:, a : a + 1]) & (flat[:, a : a + 1] >= 0)).any(dim=1)
-    was_left = left.view_as(experts)
-    # The pair that was filled in gives way, wherever it stands.
+    # A pair that was filled in gives way where its token holds the expert already.
+    filled = left.view_as(experts)
+    twice = torch.zeros_like(filled)
     for a in range(experts.shape[1]):
-        clash = (flat == flat[:, a : a + 1]) & (flat >= 0)
-        clash[:, a] = False
-        twice[:, a] = was_left[:, a] & (clash & ~was_left).any(dim=1) | (was_left[:, a] & twice[:, a])
+        same = flat == flat[:, a : a + 1]
+        first = ~filled
+        first[:, :a] = True
+        first[:, a] = False
+        twice[:, a] = filled[:, a] & (same & first).any(dim=1)
     return torch.where(twice, -1, flat)

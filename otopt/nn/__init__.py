@@ -11,6 +11,7 @@ except ImportError:
 from .entropic import sinkhorn_plan, sinkhorn_value
 from .functional import SparsePlan, sparse_ot_plan, sparse_ot_value
 from .multimarginal import MMOTLoss
+from .routing import capped_simplex
 from .sampler import StratifiedBatchSampler
 from .sparse import SparseOTLoss, SparseOTMatching
 
@@ -20,6 +21,7 @@ __all__ = [
     "SparseOTMatching",
     "SparsePlan",
     "StratifiedBatchSampler",
+    "capped_simplex",
     "sinkhorn_plan",
     "sinkhorn_value",
     "sparse_ot_plan",
