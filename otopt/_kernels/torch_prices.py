@@ -135,8 +135,9 @@ def repair(S, q, indices, room, weight, rounds=8):
         experts = _evict(experts, key, tie, room, m)
         load = _loads(experts, m)
         moving = valid & (experts < 0)
-        held = torch.zeros_like(r, dtype=torch.bool)
-        held = held.scatter(1, experts.clamp(min=0), experts >= 0)
+        spare = torch.where(experts < 0, m, experts)
+        held = torch.zeros(n, m + 1, dtype=torch.bool, device=r.device).scatter(1, spare, True)
+        held = held[:, :m]
         options = torch.where(held | (load >= room), -torch.inf, r)
         # A token moves one of its pairs a round.
         first = moving & (moving.cumsum(dim=1) == 1)

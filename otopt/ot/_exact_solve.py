@@ -17,6 +17,7 @@ from otopt._core.validation import as_cost, as_positive_int, as_real
 from otopt._solvers.network_simplex import Limits, NotFiniteError, ResumePoint, solve_network
 
 from ._exact_assembly import assemble, dual_value, linear_value
+from ._tensors import as_numpy
 from .result import OTResult
 
 __all__ = [
@@ -188,6 +189,7 @@ def _resume_point(function, warm_start, problem):
     arcs = None
     potentials = warm_start
     if isinstance(warm_start, OTResult):
+        warm_start = as_numpy(warm_start)
         potentials = warm_start.potentials
         arcs = _kept_arcs(warm_start, problem)
     try:
