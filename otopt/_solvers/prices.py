@@ -18,11 +18,11 @@ def diagonal_passes(dual, q, reg, passes, tol=None):
     """Safeguarded Newton steps with the diagonal of the curvature.
 
     Without `tol` exactly so many passes, in which nothing is read on the host. Returns prices, the
-    violation before the last step, and the number of passes.
+    violation before the last step, the number of passes, and the statistics of the last one.
     """
     floor = DAMPING * dual.capacity.clip(min=1e-3 * dual.capacity.mean()) / reg
     floor = floor + 1e-30
-    error, done = None, 0
+    error, done, load, diagonal = None, 0, None, None
     for _ in range(passes):
         load, diagonal = dual.curvature(q, reg)
         error, done = dual.violation(q, load), done + 1
@@ -30,13 +30,13 @@ def diagonal_passes(dual, q, reg, passes, tol=None):
             break
         step = ((load - dual.capacity) / (diagonal + floor)).clip(min=-STEP * reg, max=STEP * reg)
         q = dual.project(q + step)
-    return q, error, done
+    return q, error, done, (load, diagonal)
 
 
 def newton(dual, q, reg, passes, tol):
     """Levenberg-Marquardt on the full curvature (m, m), by projected steps where q >= 0 is asked.
 
-    Returns the best prices, their violation and the number of passes.
+    Returns the best prices, their violation, the number of passes, and None.
     """
     capacity = dual.capacity
     weight = np.maximum(capacity, 1e-3 * capacity.mean()) / reg
@@ -60,7 +60,7 @@ def newton(dual, q, reg, passes, tol):
                 best = error, q
         else:
             damping *= 8
-    return best[1], best[0], done
+    return best[1], best[0], done, None
 
 
 def sinkhorn_prices(dual, shift, reg, iterations):

@@ -66,8 +66,8 @@ def solve(rows, dual: PriceDual, start: Any, settings: PriceSettings) -> PriceRe
         return _quantile(rows, dual, q, settings)
     if settings.passes is not None:
         reg = reg_of(FIXED_SMOOTHING if smoothing is None else smoothing)
-        q, error, done = diagonal_passes(dual, dual.project(q), reg, settings.passes)
-        return _result(rows, dual, q, error, reg, done, settings, fixed=True)
+        q, error, done, seen = diagonal_passes(dual, dual.project(q), reg, settings.passes)
+        return _result(rows, dual, q, error, reg, done, settings, fixed=True, seen=seen)
     return _anneal(rows, dual, q, reg_of, start is not None, settings)
 
 
@@ -89,12 +89,12 @@ def _anneal(rows, dual, q, reg_of, is_warm, settings):
         if budget <= 0:
             break
         run = newton if use_newton else diagonal_passes
-        q, error, count = run(dual, q, reg, budget, tol)
+        q, error, count, _ = run(dual, q, reg, budget, tol)
         done += count
     return _result(rows, dual, q, error, reg, done, settings, fixed=False)
 
 
-def _result(rows, dual, q, error, reg, passes, settings, *, fixed):
+def _result(rows, dual, q, error, reg, passes, settings, *, fixed, seen=None):
     price = rows.real(q)
     load = bound = None
     if settings.certify:
@@ -113,8 +113,9 @@ def _result(rows, dual, q, error, reg, passes, settings, *, fixed):
             "raise maxiter, smoothing or tol"
         )
     return PriceResult(
-        price, load, bound, rows.number(error), rows.number(reg), passes, status, message
-    )
+        price, load, bound, rows.number(error), rows.number(reg), passes, status, message,
+        None if seen is None else rows.real(dual.xp.stack(seen)),
+    )  # fmt: skip
 
 
 def _quantile(rows, dual, q, settings):

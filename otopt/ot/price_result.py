@@ -43,6 +43,11 @@ class PriceResult:
         passes was fixed and nothing was promised.
     message : str
         The same in words.
+    statistics : ndarray, shape (2, m), or None
+        Smoothed loads and the diagonal of the curvature in the last pass, before its step, where
+        the number of passes was fixed. They add up over batches: with their sums, `reg` and
+        capacities C, the step that the pass took is
+        ``clip((load - C) / (curvature + 0.1 C / reg), -reg, reg)``.
     """
 
     price: NDArray
@@ -53,6 +58,7 @@ class PriceResult:
     passes: int
     status: Status
     message: str
+    statistics: NDArray | None = None
 
     @property
     def success(self) -> bool:
