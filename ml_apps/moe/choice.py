@@ -40,6 +40,8 @@ class ExpertChoiceRouter(Router):
         Weight of the past in the thresholds.
     """
 
+    experts_choose = True
+
     def __init__(self, d_model, num_experts, *, capacity_factor=1.0, ema=0.9, **options):
         super().__init__(d_model, num_experts, 1, capacity_factor=capacity_factor, **options)
         self.ema = ema

@@ -69,20 +69,25 @@ def select_from_mask(chosen, scores):
     return indices, values > -torch.inf
 
 
-def load_metrics(indices, keep, k, m, valid):
+def load_metrics(indices, keep, wanted, k, m, valid):
     """Loads, their spread, and what became of the tokens, which want k experts each.
 
+    The spread is that of the pairs that were asked for, `wanted` (n, k), before any was dropped.
     `valid` (n,) are the tokens that are not padding.
     """
-    flat = torch.where(keep, indices, m).reshape(-1)
-    load = torch.zeros(m + 1, device=flat.device).index_add(0, flat, torch.ones_like(flat).float())
-    load = load[:m]
-    mean = load.mean().clamp(min=1e-12)
+    asked = _count(indices, wanted, m)
+    mean = asked.mean().clamp(min=1e-12)
     tokens = valid.sum().clamp(min=1)
     return {
-        "load": load,
-        "max_over_mean": load.max() / mean,
-        "min_over_mean": load.min() / mean,
+        "load": _count(indices, keep, m),
+        "max_over_mean": asked.max() / mean,
+        "min_over_mean": asked.min() / mean,
         "dropped": (1 - keep.sum() / (k * tokens)).clamp(min=0),
         "coverage": keep.any(dim=1).sum() / tokens,
     }
+
+
+def _count(indices, chosen, m):
+    flat = torch.where(chosen, indices, m).reshape(-1)
+    count = torch.zeros(m + 1, device=flat.device)
+    return count.index_add(0, flat, torch.ones_like(flat, dtype=count.dtype))[:m]

@@ -76,6 +76,8 @@ class PaperSparseOTRouter(Router):
         Route tokens by their best expert in evaluation.
     """
 
+    experts_choose = True
+
     def __init__(
         self, d_model, num_experts, *, capacity_factor=1.0, steps=20, rate=1e-2, gamma=1.0,
         multiple=1, gate="softmax", token_wise_eval=False, **options,

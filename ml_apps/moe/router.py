@@ -50,6 +50,8 @@ class Router(nn.Module):
         For jitter and noise; one with seed 0 by default.
     """
 
+    experts_choose = False  # whether pairs that are not kept were never asked for
+
     def __init__(
         self, d_model, num_experts, k=1, *, capacity_factor=None, score="softmax", gate="softmax",
         z_weight=0.0, jitter=0.0, generator=None,
@@ -199,7 +201,10 @@ class Router(nn.Module):
             found |= self.extra_losses(logits, probs, routing, valid)
         weights = torch.where(routing.keep, self.weights(logits, probs, routing), 0.0)
         with torch.no_grad():
-            metrics = load_metrics(routing.indices, routing.keep, self.k, self.num_experts, valid)
+            wanted = routing.keep if self.experts_choose else valid[:, None].expand_as(routing.keep)
+            metrics = load_metrics(
+                routing.indices, routing.keep, wanted, self.k, self.num_experts, valid
+            )
         return RouterOutput(
             routing.indices, weights, routing.keep, probs, found, metrics, routing.position
         )
