@@ -140,8 +140,11 @@ class PriceRouter(Router):
         elif self.process_group is not None or scores.device.type != "cpu":
             options |= {"passes": 8}
         else:
-            options |= {"tol": 0.05, "maxiter": 30}
-        options |= {"smoothing": self.smoothing} if reg is None else {"reg": reg}
+            options |= {"tol": 0.05, "maxiter": 30, "smoothing": 0.05}
+        if reg is not None:
+            options["reg"] = reg
+        else:
+            options.setdefault("smoothing", self.smoothing)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", otopt.errors.ConvergenceWarning)  # training goes on
             if self.process_group is None or passes == 1:
@@ -156,7 +159,10 @@ class PriceRouter(Router):
         )
 
     def _token_wise(self, scores, price, valid):
-        indices = (scores - price).topk(self.k, dim=1).indices
+        lead = scores - price
+        # The maximum is cheaper than a list of length one.
+        best = lead.max(dim=1, keepdim=True) if self.k == 1 else lead.topk(self.k, dim=1)
+        indices = best.indices
         keep = valid[:, None].expand_as(indices)
         return _Choice(indices, keep, positions(indices, keep, self.num_experts))
 

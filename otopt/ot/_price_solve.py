@@ -20,7 +20,7 @@ METHODS = ("auto", "newton", "diagonal", "quantile", "sinkhorn")
 FULL_LIMIT = 1024  # columns up to which the full curvature is used
 START = 0.25  # smoothing of the entropic start and
 START_ITERATIONS = 5
-LEVELS = (0.15, 0.05, 0.015, 0.005)  # smoothing of the annealed solve
+LEVELS = (0.05, 0.015, 0.005)  # smoothing of the annealed solve
 LEVEL_TOL = 0.05
 FIXED_SMOOTHING = 0.1  # where the number of passes is fixed
 
@@ -68,24 +68,26 @@ def solve(rows, dual: PriceDual, start: Any, settings: PriceSettings) -> PriceRe
         reg = reg_of(FIXED_SMOOTHING if smoothing is None else smoothing)
         q, error, done, seen = diagonal_passes(dual, dual.project(q), reg, settings.passes)
         return _result(rows, dual, q, error, reg, done, settings, fixed=True, seen=seen)
-    return _anneal(rows, dual, q, reg_of, start is not None, settings)
+    return _anneal(rows, dual, q, reg_of, settings)
 
 
-def _anneal(rows, dual, q, reg_of, is_warm, settings):
+def _anneal(rows, dual, q, reg_of, settings):
     last = LEVELS[-1] if settings.smoothing is None else settings.smoothing
-    levels = [*[x for x in LEVELS if x > 1.5 * last][is_warm:], last]
+    levels = [*[x for x in LEVELS if x > 1.5 * last], last]
     if settings.reg is not None:
         levels = [last]
     use_newton = settings.method == "newton" or (
         settings.method == "auto" and rows.on_host and rows.S.shape[1] <= FULL_LIMIT
         and not hasattr(dual.reduce, "size")
     )  # fmt: skip
+    if not (use_newton or dual.equality or settings.reg is not None):
+        levels = [1.0, 0.25, *levels]  # one-sided steps are no longer than reg: far prices first
     q, error, done, reg = dual.project(q), np.inf, 0, 0.0
     for number, level in enumerate(levels):
         is_last = number == len(levels) - 1
         reg, tol = reg_of(level), settings.tol if is_last else LEVEL_TOL
         left = settings.maxiter - done
-        budget = left if is_last else min(left, 12)
+        budget = left if is_last else min(left, 20)
         if budget <= 0:
             break
         run = newton if use_newton else diagonal_passes

@@ -72,7 +72,7 @@ def solve_prices(
     smoothing : float, optional
         Size of the quadratic smoothing of the dual in standard deviations of the scores around the
         means of their columns. By default 0.1 where `passes` is given, and otherwise 0.005,
-        approached from 0.15.
+        approached from 0.05.
     reg : float, optional
         The same in units of the scores; overrides `smoothing` and is used from the start.
     passes : int, optional
