@@ -42,10 +42,16 @@ def name_of(job):
 def show(run, console):
     for cell in run["cells"]:
         ffn = np.median(cell["ffn_milliseconds"])
-        table = Table(
-            title=f"{bars.label(cell)}: experts {ffn:.0f} ms; optimum by {cell['judge']}"
-        )
-        for name in ("router", "CPU ms", "% of experts", "max/mean", "dropped, %", "value/optimum", "gap a token"):
+        table = Table(title=f"{bars.label(cell)}: experts {ffn:.0f} ms; optimum by {cell['judge']}")
+        for name in (
+            "router",
+            "CPU ms",
+            "% of experts",
+            "max/mean",
+            "dropped, %",
+            "value/optimum",
+            "gap a token",
+        ):
             table.add_column(name, justify="left" if name == "router" else "right")
         for name, r in cell["routers"].items():
             table.add_row(

@@ -40,7 +40,9 @@ def timed(run, repeats):
 @functools.cache
 def _weights(experts, d, d_ff):
     generator = torch.Generator().manual_seed(0)
-    return tuple(0.02 * torch.randn(experts, a, b, generator=generator) for a, b in ((d, d_ff), (d_ff, d)))
+    return tuple(
+        0.02 * torch.randn(experts, a, b, generator=generator) for a, b in ((d, d_ff), (d_ff, d))
+    )
 
 
 @torch.no_grad()

@@ -77,7 +77,7 @@ def quantile(sweeps):
         if k < m:
             for _ in range(sweeps):
                 level = (logits - price).topk(k + 1, dim=1).values[:, -1:]
-                price = (logits - level).topk(C + 1, dim=0).values[-1] if C < n else price
+                price = (logits - level).topk(C + 1, dim=0).values[-1] if n > C else price
                 price = price - price.mean()
         return _top(logits - price, k), None, price.numpy()
 

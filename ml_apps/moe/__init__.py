@@ -1,4 +1,4 @@
-"""Sparse mixtures of experts, routed by transport prices, and the routers they are compared with."""
+"""Sparse mixtures of experts, routed by transport prices, and the routers beside it."""
 
 from ml_apps.moe.auction import BaseRouter
 from ml_apps.moe.bias import QuantileBiasRouter, SignBiasRouter

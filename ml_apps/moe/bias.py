@@ -27,15 +27,11 @@ class _BiasRouter(Router):
         mass = valid.to(scores.dtype)
         capacity, policy = None, "none"
         if self.training and self.capacity_factor is not None:
-            capacity = self.capacity(
-                int(mass.sum()) if logits.device.type == "cpu" else len(valid)
-            )
+            capacity = self.capacity(int(mass.sum()) if logits.device.type == "cpu" else len(valid))
             policy = self.policy
         if self.learns:
             self._pending.append(self.statistics(scores, mass))
-        return otopt.assign(
-            scores, -self.bias, self.k, capacity, policy=policy, row_mass=mass
-        )
+        return otopt.assign(scores, -self.bias, self.k, capacity, policy=policy, row_mass=mass)
 
     def statistics(self, scores, mass):
         """What a part of the batch contributes to the next bias."""
@@ -53,8 +49,8 @@ class _BiasRouter(Router):
 class SignBiasRouter(_BiasRouter):
     """``bias += rate sign(mean load - load)`` (Wang et al. 2024, :doi:`10.48550/arXiv.2408.15664`).
 
-    DeepSeek-V3 uses ``score="sigmoid", gate="sigmoid_topk", rate=1e-3``; `proportional` moves by the
-    relative error in place of its sign.
+    DeepSeek-V3 uses ``score="sigmoid", gate="sigmoid_topk", rate=1e-3``; `proportional` moves
+    by the relative error in place of its sign.
     """
 
     def __init__(self, *args, rate=1e-3, proportional=False, score="sigmoid", **options):

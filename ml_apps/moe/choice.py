@@ -12,7 +12,7 @@ __all__ = ["ExpertChoiceRouter", "choose_columns"]
 
 
 def choose_columns(scores, capacity, valid):
-    """Every expert takes its `capacity` best tokens: a map (n, m) and the least score taken (m,)."""
+    """Experts take their `capacity` best tokens: a map (n, m) and the least score taken (m,)."""
     n, m = scores.shape
     count = min(capacity, n)
     if count == 0:
@@ -26,8 +26,8 @@ def choose_columns(scores, capacity, valid):
 class ExpertChoiceRouter(Router):
     """Every expert takes its best tokens; tokens get any number of experts, perhaps none.
 
-    In training a token's routing depends on all others, later ones too. Evaluation is token-wise, by
-    a frozen threshold a column (the running mean of the least score taken), as in expert
+    In training a token's routing depends on all others, later ones too. Evaluation is token-wise,
+    by a frozen threshold a column (the running mean of the least score taken), as in expert
     threshold routing.
 
     Parameters

@@ -32,7 +32,7 @@ def switch_loss(probs, indices, valid):
 
 
 def gshard_loss(probs, indices, valid):
-    """``m^2 mean(f1 P)`` with f1 the shares of first choices (Lepikhin et al. 2020, Algorithm 1)."""
+    """``m^2 mean(f1 P)``, f1 the shares of first choices (Lepikhin et al. 2020, Algorithm 1)."""
     m = probs.shape[1]
     return m * m * (_shares(indices[:, 0], valid, m) * _mean(probs, valid)).mean()
 
@@ -58,5 +58,5 @@ def load_loss(logits, noisy, k, sigma, valid):
 
 
 def z_loss(logits, valid):
-    """Mean squared log-normaliser (Zoph et al. 2022, equation 5, :doi:`10.48550/arXiv.2202.08906`)."""
+    """Mean squared log-normaliser (Zoph et al. 2022, :doi:`10.48550/arXiv.2202.08906`)."""
     return (logits.logsumexp(dim=1) ** 2 * valid).sum() / valid.sum().clamp(min=1)

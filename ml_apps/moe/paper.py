@@ -31,8 +31,8 @@ def _simplex(x):
 def semi_dual(alpha, similarity, target, source, k, gamma=1.0):
     """Objective, gradient and plan (n, m) at potentials alpha (n,).
 
-    ``F = sum_j b_j max_p [<p, alpha + s_j> - gamma b_j / 2 (|p|^2 - 1)] - <a, alpha>`` over p in the
-    simplex with at most k nonzeros; `target` is b (m,), `source` a (n,).
+    ``F = sum_j b_j max_p [<p, alpha + s_j> - gamma b_j / 2 (|p|^2 - 1)] - <a, alpha>`` over p in
+    the simplex with at most k nonzeros; `target` is b (m,), `source` a (n,).
     """
     x = (alpha[:, None] + similarity).T  # (m, n)
     values, where = x.topk(min(k, x.shape[1]), dim=1)

@@ -14,16 +14,16 @@ __all__ = ["PriceRouter"]
 
 MODES = ("in_batch", "lagged")
 CAUSAL_NOTE = (
-    "PriceRouter: train='in_batch' lets the routing of a token depend on later tokens of its batch, "
-    "by about 1 / sqrt(batch size); evaluation never does. Use train='lagged' to rule it out."
+    "PriceRouter: train='in_batch' lets the routing of a token depend on later tokens of its "
+    "batch, by about 1 / sqrt(batch size); evaluation never does. Use train='lagged' to rule it out."
 )
 
 
 class PriceRouter(Router):
     """Top-k of scores less prices of experts, which `otopt.solve_prices` finds.
 
-    In evaluation prices are frozen: every token is routed by itself, whatever its batch, and nothing
-    is dropped. There is no auxiliary loss.
+    In evaluation prices are frozen: every token is routed by itself, whatever its batch, and
+    nothing is dropped. There is no auxiliary loss.
 
     Parameters
     ----------
@@ -122,7 +122,9 @@ class PriceRouter(Router):
         reg = torch.as_tensor(result.reg, dtype=torch.float32, device=price.device)
         reg = reg.clamp(min=1e-6)
         if self.learns:
-            self._pending = [(price, reg)]  # of the last part of the batch; again the same if redone
+            self._pending = [
+                (price, reg)
+            ]  # of the last part of the batch; again the same if redone
         self._last_plan = price, reg
         capacity = self.capacity(tokens)
         if self.train_mode == "lagged" and capacity is None:
@@ -170,7 +172,11 @@ class PriceRouter(Router):
         """Add statistics, unless these very scores were seen since the last update."""
         x = scores.double()
         mark = torch.stack([x.sum(), (x * x).sum()])
-        seen = torch.stack([(mark == other).all() for other in self._prints]).any() if self._prints else None
+        seen = (
+            torch.stack([(mark == other).all() for other in self._prints]).any()
+            if self._prints
+            else None
+        )
         self._prints.append(mark)
         fresh = torch.ones_like(tokens) if seen is None else (~seen).to(tokens.dtype)
         if result.statistics is None:  # nothing but padding, or nothing to choose

@@ -70,8 +70,8 @@ class Router(nn.Module):
                 raise ValueError(message)
         if k == 1 and gate.endswith("_topk"):
             message = (
-                f"{name}: `gate` must not be scaled to sum 1 for k = 1, where it would be constant; "
-                f"got {gate!r}; use {gate.removesuffix('_topk')!r}."
+                f"{name}: `gate` must not be scaled to sum 1 for k = 1, where it would be "
+                f"constant; got {gate!r}; use {gate.removesuffix('_topk')!r}."
             )
             raise ValueError(message)
         self.d_model, self.num_experts, self.k = d_model, num_experts, k
@@ -182,7 +182,8 @@ class Router(nn.Module):
             if padding_mask.shape != x.shape[:-1] or padding_mask.dtype != torch.bool:
                 message = (
                     f"{type(self).__name__}: `padding_mask` must be boolean, of shape "
-                    f"{tuple(x.shape[:-1])}; got {padding_mask.dtype} of {tuple(padding_mask.shape)}."
+                    f"{tuple(x.shape[:-1])}; got {padding_mask.dtype}, "
+                    f"{tuple(padding_mask.shape)}."
                 )
                 raise ValueError(message)
             valid = ~padding_mask
@@ -216,8 +217,8 @@ class Router(nn.Module):
         if self._forwards == 100:
             message = (
                 f"{type(self).__name__}: 100 forward passes in training without update(): what is "
-                "learned from loads has not changed; call update(model) after every optimiser step, "
-                "or attach(model, optimizer) once."
+                "learned from loads has not changed; call update(model) after every optimiser "
+                "step, or attach(model, optimizer) once."
             )
             warnings.warn(message, stacklevel=3)
 

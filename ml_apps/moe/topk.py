@@ -30,7 +30,7 @@ class TopKRouter(Router):
     noise_std : float
         In training, normal noise of this size over m is added to logits.
     second_threshold : float
-        For k = 2 the second expert is kept with chance ``weight / threshold`` at most 1; 0 keeps it.
+        For k = 2 the second expert is kept with chance ``weight / threshold``; 0 keeps it always.
     eval_capacity_factor : float or None
         Capacity in evaluation; None drops nothing.
     """

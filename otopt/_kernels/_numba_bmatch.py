@@ -83,9 +83,7 @@ def match_lists(columns, scores, k, room):
                 u[i] = scores[i, t] if t == 0 else max(u[i], scores[i, t])
     for number in range(n * k):
         source = m + number // k
-        size, count = _reach(
-            source, 0.0, -1, -1, distance, before, how, heap, place, touched, 0, 0
-        )
+        size, count = _reach(source, 0.0, -1, -1, distance, before, how, heap, place, touched, 0, 0)
         goal, reach = -1, np.inf
         while size > 0:
             x = heap[0]

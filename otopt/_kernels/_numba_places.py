@@ -18,7 +18,7 @@ def token_hash(i):
 
 @njit(cache=True, nogil=True)
 def places(experts, order, m):
-    """Position of every pair among those of its expert, in the given order; experts < 0 have none."""
+    """Position of every pair among those of its expert, in the given order; -1 for none."""
     position = np.full(experts.shape[0], -1, np.int64)
     taken = np.zeros(m, np.int64)
     for at in order:
@@ -31,10 +31,7 @@ def places(experts, order, m):
 
 @njit(cache=True, nogil=True)
 def _holds(row, j):
-    for x in row:
-        if x == j:
-            return True
-    return False
+    return any(x == j for x in row)
 
 
 @njit(cache=True, nogil=True)

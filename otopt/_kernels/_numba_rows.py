@@ -81,9 +81,7 @@ def collect(s, q, top, level, values, where):
                 at = room - 1
             else:
                 continue
-            while at > 0 and (
-                values[at - 1] < x or (values[at - 1] == x and where[at - 1] > j)
-            ):
+            while at > 0 and (values[at - 1] < x or (values[at - 1] == x and where[at - 1] > j)):
                 values[at] = values[at - 1]
                 where[at] = where[at - 1]
                 at -= 1
@@ -114,7 +112,7 @@ def capped_level(values, count, k, reg):
         else:
             total -= values[full]
             full += 1
-    if full == k or full == used:
+    if full in (k, used):
         return values[k - 1] - reg, k, k
     total = 0.0
     for a in range(full, used):

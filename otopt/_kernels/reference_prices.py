@@ -70,7 +70,7 @@ def gibbs_rows(S, shift, reg, weight):
 
 
 def places(experts, order, m):
-    """Position of every pair among those of its expert, in the given order; experts < 0 have none."""
+    """Position of every pair among those of its expert, in the given order; -1 for none."""
     position = np.full(len(experts), -1)
     for j in range(m):
         mine = [at for at in order if experts[at] == j]
@@ -80,7 +80,7 @@ def places(experts, order, m):
 
 def repair(S, q, indices, room, weight):
     """Pairs beyond the room of their expert, the least leading first, to the best with room."""
-    n, k = indices.shape
+    _n, k = indices.shape
     r = (S - q.astype(S.dtype)).astype(float)
     load = np.bincount(indices[weight > 0].ravel(), minlength=S.shape[1])
     level = -np.sort(-r, axis=1)[:, min(k, S.shape[1] - 1)]

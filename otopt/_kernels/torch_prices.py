@@ -1,7 +1,7 @@
 """Kernels of `solve_prices` in torch, for any device and without a host synchronisation.
 
-The contract is in the docstring of `otopt._kernels`. `curvature` 2 is not served: the full Hessian is
-for the compiled kernels on one process.
+The contract is in the docstring of `otopt._kernels`. `curvature` 2 is not served: the full Hessian
+is for the compiled kernels on one process.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def gibbs_rows(S, shift, reg, weight):
 
 
 def places(experts, order, m):
-    """Position of every pair among those of its expert, in the given order; experts < 0 have none."""
+    """Position of every pair among those of its expert, in the given order; -1 for none."""
     ordered = torch.where(experts < 0, m, experts)[order]
     by_expert = ordered.argsort(stable=True)
     grouped = ordered[by_expert]

@@ -48,7 +48,7 @@ def solve_prices(
     smoothing=None,
     reg=None,
     passes=None,
-    tol=1e-2,
+    tol=2e-3,
     maxiter=200,
     warm_start=None,
     certify=True,

@@ -61,8 +61,8 @@ def assign(scores, price=None, k=1, capacity=None, *, policy="none", row_mass=No
         choices before second ones, and those in the order of the rows; "drop_score" the largest
         scores; "bpr" (batch priority) is the first with rows in the order of their best score
         [1]_. "repair" drops none: pairs that lead least over the next best column move to
-        the best column with room, and compete there again; where a row holds every column with room,
-        another row trades with it.
+        the best column with room, and compete there again; where a row holds every column with
+        room, another row trades with it.
     row_mass : array_like, shape (n,), optional
         Rows of mass 0 are padding: they take no room and keep nothing. Other masses count as 1.
 
@@ -108,7 +108,11 @@ def assign(scores, price=None, k=1, capacity=None, *, policy="none", row_mass=No
     room = _read_room(rows, capacity, policy, k, pairs)
     xp: Any = np if rows.on_host else torch_module()
     zeros = rows.weight[:1].sum() * 0 + xp.zeros_like(room) * 0.0
-    q = zeros if price is None else read_price("assign", "price", getattr(price, "price", price), rows)
+    q = (
+        zeros
+        if price is None
+        else read_price("assign", "price", getattr(price, "price", price), rows)
+    )
     indices, _, _ = rows.kernels.route(rows.S, q, k, rows.weight)
     pair_valid = valid[:, None] & (indices >= 0)
     if policy == "none":
@@ -144,7 +148,7 @@ def _read_room(rows, capacity, policy, k, pairs):
         capacity = limit
     room = read_capacity("assign", capacity, rows, k, 0)
     if not rows.on_host:
-        return room.floor().long()
+        return torch_module().floor(room).long()
     room = np.floor(room).astype(np.int64)
     reachable = int(np.minimum(room, pairs // k).sum())
     if policy == "repair" and reachable < pairs:
@@ -168,7 +172,11 @@ def _order(xp, rows, indices, policy, k):
     if policy == "drop_position" or len(order) == 0:
         return order
     if policy == "drop_score":
-        at = xp.arange(len(indices)) if rows.on_host else xp.arange(len(indices), device=rows.S.device)
+        at = (
+            xp.arange(len(indices))
+            if rows.on_host
+            else xp.arange(len(indices), device=rows.S.device)
+        )
         score = rows.S[at[:, None], indices].reshape(-1)[order]
     else:  # the best score of the row, slot by slot
         top = rows.S.max(axis=1) if rows.on_host else rows.S.amax(dim=1)

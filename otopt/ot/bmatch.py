@@ -92,8 +92,8 @@ def bmatch(S, row=1, col_cap=1, *, candidates=64, certify=True):
     Notes
     -----
     Shortest augmenting paths on the lists of the most similar columns. A pair that is not listed
-    cannot improve the matching where ``u_i + w_j >= S_ij``; as prices w are >= 0 it is enough that u_i
-    is at least the least listed similarity of its row. n K searches of at most the listed pairs,
+    cannot improve the matching where ``u_i + w_j >= S_ij``; as prices w are >= 0 it is enough that
+    u_i is at least the least listed similarity of its row. n K searches of at most the listed pairs,
     most of which end at once where columns are many; hard where nearly all room is needed and
     rows are in the thousands.
 

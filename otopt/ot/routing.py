@@ -29,7 +29,7 @@ def solve_prices(
     smoothing=None,
     reg=None,
     passes=None,
-    tol=1e-2,
+    tol=2e-3,
     maxiter=200,
     warm_start=None,
     certify=True,
@@ -111,7 +111,7 @@ def solve_prices(
     more than finding the best column of every row.
 
     Prices do not make a plan: rows take whole columns, so loads only come near the capacities
-    (`load`), by about one standard deviation of the smoothing. `assign` moves the few rows too many.
+    (`load`), by about one standard deviation of the smoothing. `assign` moves the few too many.
 
     Examples
     --------
@@ -141,7 +141,9 @@ def read_problem(
 ):  # fmt: skip
     """Check everything; `reduce` adds up statistics over processes."""
     method = METHODS[as_choice(function, "method", method, METHODS)]
-    smoothing = None if smoothing is None else as_real(function, "smoothing", smoothing, low=0, strict=True)
+    smoothing = (
+        None if smoothing is None else as_real(function, "smoothing", smoothing, low=0, strict=True)
+    )
     if reg is not None and not is_tensor(reg):
         reg = as_real(function, "reg", reg, low=0, strict=True)
     passes = None if passes is None else as_positive_int(function, "passes", passes)
@@ -160,7 +162,9 @@ def read_problem(
         mass = rows.number(reduce(total)[0])
     bounds = read_capacity(function, capacity, rows, k, k * mass)
     equality = capacity is None if equality is None else bool(equality)
-    if method == "quantile" and (reduce is not None or (rows.on_host and _is_weighted(rows.weight))):
+    if method == "quantile" and (
+        reduce is not None or (rows.on_host and _is_weighted(rows.weight))
+    ):
         message = (
             f"{function}: `method` 'quantile' needs masses of 0 or 1 on one process; got other "
             "masses or a process group; use method='diagonal'."

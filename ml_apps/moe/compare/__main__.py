@@ -2,8 +2,8 @@
 
 Two layers of 8 experts learn the characters of the standard library's source; data and their order
 are the same for all routers of a seed. A run takes about 15 CPU seconds, the whole comparison a
-quarter of an hour; records are written as they are made, and with ``--minutes`` and ``--resume`` it can
-be cut into pieces.
+quarter of an hour; records are written as they are made, and with ``--minutes`` and ``--resume``
+it can be cut into pieces.
 """
 
 from __future__ import annotations
@@ -50,9 +50,13 @@ def main(argv=None):
     if args.resume and path.exists():
         run |= json.loads(path.read_text())
         if run["steps"] != steps:
-            parser.error(f"{path} was made with {run['steps']} steps; give --steps or another --out")
+            parser.error(
+                f"{path} was made with {run['steps']} steps; give --steps or another --out"
+            )
     torch.set_num_threads(1)
-    _measure_all(names, args.seeds or (2 if args.quick else 5), steps, run, path, args.minutes, console)
+    _measure_all(
+        names, args.seeds or (2 if args.quick else 5), steps, run, path, args.minutes, console
+    )
     if not run["records"]:
         return 0
     _show(run, console)
@@ -113,8 +117,8 @@ def _rounded(value):
 def _show(run, console):
     table = Table(
         title=f"Validation loss after {run['steps']} steps, routed token by token",
-        caption=f"± after a loss: deviation over seeds; after a difference: 95 % interval, paired with "
-        f"{bars.OURS!r}. Loads and drops: second half of training, then the first 50 steps.",
+        caption=f"± after a loss: deviation over seeds; after a difference: 95 % interval, paired "
+        f"with {bars.OURS!r}. Loads and drops: second half of training, then the first 50 steps.",
     )
     for name in (
         "router", "seeds", "loss", "less ours", "max/mean", "early", "dropped, %", "early", "CPU s",

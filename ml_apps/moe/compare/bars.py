@@ -70,9 +70,10 @@ def promises(run):
     rows = []
     if ours:
         rows += [
-            ("largest max/mean load of OT in batch, any step", worst := max(r["worst_load"] for r in ours),
-             worst <= 1.0 + 1e-6),
-            ("largest share it ever dropped", most := max(r["dropped_ever"] for r in ours), most <= 0),
+            ("largest max/mean load of OT in batch, any step",
+             worst := max(r["worst_load"] for r in ours), worst <= 1.0 + 1e-6),
+            ("largest share it ever dropped",
+             most := max(r["dropped_ever"] for r in ours), most <= 0),
             ("frozen-price less in-batch evaluation, largest of the seeds",
              gap := max(abs(r["loss"] - r["loss_in_batch"]) for r in ours), gap <= 0.003),
             ("seeds", float(len(ours)), len(ours) >= 5),

@@ -32,7 +32,7 @@ METHODS = {
         lambda d, m: PriceRouter(d, m, capacity_factor=None, causal=True, warmup_steps=100),
         "100 steps in batch, then prices of the step before, nothing dropped",
     ),
-    "top-1, unbalanced": Method(lambda d, m: TopKRouter(d, m), "no loss, no capacity"),
+    "top-1, unbalanced": Method(TopKRouter, "no loss, no capacity"),
     "top-1, aux, cf 1.0": Method(
         lambda d, m: TopKRouter(d, m, capacity_factor=1.0, switch_weight=1e-2),
         "Switch loss 0.01, capacity 1.0",
@@ -41,9 +41,7 @@ METHODS = {
         lambda d, m: TopKRouter(d, m, capacity_factor=1.25, switch_weight=1e-2),
         "Switch loss 0.01, capacity 1.25",
     ),
-    "quantile bias": Method(
-        lambda d, m: QuantileBiasRouter(d, m), "bias of the step before, nothing dropped"
-    ),
+    "quantile bias": Method(QuantileBiasRouter, "bias of the step before, nothing dropped"),
     "sign bias, cf 1.25": Method(
         lambda d, m: SignBiasRouter(d, m, rate=3e-3, score="softmax", capacity_factor=1.25),
         "rate 0.003 on probabilities",
@@ -52,9 +50,7 @@ METHODS = {
         lambda d, m: SBaseRouter(d, m, capacity_factor=1.25),
         "10 Sinkhorn iterations at temperature 1; mean potentials in evaluation",
     ),
-    "expert choice": Method(
-        lambda d, m: ExpertChoiceRouter(d, m), "frozen thresholds in evaluation"
-    ),
+    "expert choice": Method(ExpertChoiceRouter, "frozen thresholds in evaluation"),
     "sparse OT (paper)": Method(
         lambda d, m: PaperSparseOTRouter(d, m, token_wise_eval=True),
         "20 Adam steps on potentials of tokens; best expert in evaluation",

@@ -24,7 +24,9 @@ class Block(nn.Module):
         if router is None:
             self.mixture = None
             self.dense = nn.Sequential(
-                nn.Linear(d_model, d_ff, bias=False), nn.GELU(), nn.Linear(d_ff, d_model, bias=False)
+                nn.Linear(d_model, d_ff, bias=False),
+                nn.GELU(),
+                nn.Linear(d_ff, d_model, bias=False),
             )
         else:
             self.mixture = MoE(FeedForwardExperts(experts, d_model, d_ff), router)

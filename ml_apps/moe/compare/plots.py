@@ -13,7 +13,9 @@ def draw(run, path):
     """Write the picture; nothing where there are no records."""
     from matplotlib.figure import Figure
 
-    names = [name for name in bars.routers(run) if "load" in next(iter(bars.records(run, name).values()))]
+    names = [
+        name for name in bars.routers(run) if "load" in next(iter(bars.records(run, name).values()))
+    ]
     if not names:
         return
     figure = Figure(figsize=(12, 5), layout="constrained")

@@ -18,11 +18,9 @@ HELD_OUT = 13  # one file in so many
 
 @functools.cache
 def load_text(limit=None):
-    """Training and validation characters as tensors of int64 in 0..95; files are held out by name."""
+    """Characters to train on and held-out ones, int64 in 0..95; files are held out by name."""
     root = Path(sysconfig.get_path("stdlib"))
-    files = sorted(
-        f for f in root.rglob("*.py") if not SKIPPED & set(f.relative_to(root).parts)
-    )
+    files = sorted(f for f in root.rglob("*.py") if not SKIPPED & set(f.relative_to(root).parts))
     parts = {False: [], True: []}
     total = 0
     for file in files:
@@ -43,7 +41,7 @@ def _encode(raw):
 
 
 def batches(text, count, size, length, seed):
-    """So many batches (size, length + 1) from random places, the same for everyone with this seed."""
+    """So many batches (size, length + 1) from random places, the same for a seed."""
     generator = torch.Generator().manual_seed(seed)
     starts = torch.randint(len(text) - length - 1, (count, size), generator=generator)
     return text[starts[..., None] + torch.arange(length + 1)]
