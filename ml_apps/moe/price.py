@@ -14,8 +14,8 @@ __all__ = ["PriceRouter"]
 
 MODES = ("in_batch", "lagged")
 CAUSAL_NOTE = (
-    "PriceRouter: train='in_batch' lets the routing of a token depend on later tokens of its "
-    "batch, by about 1 / sqrt(batch size); evaluation never does. Use train='lagged' to rule it out."
+    "PriceRouter: train='in_batch' lets the routing of a token depend on later ones of its "
+    "batch, by about 1 / sqrt(batch size); evaluation never does. train='lagged' rules it out."
 )
 
 

@@ -270,12 +270,12 @@ places(experts (p,), order (p,), m) -> position (p,)
 
 repair(S, q, indices (n, k), room (m,), weight) -> left
     Moves pairs from columns with more than `room` of them to others, in place; index -1 for the
-    `left` pairs that found no place. None is left where the rooms hold all pairs (torch: for k = 1).
+    `left` pairs that found no place. None is left where rooms hold all pairs (torch: for k = 1).
 
 match_lists(columns (n, t), scores (n, t), k, room (m,)) -> slots (n, k), u (n,), w (m,)
     Best matching of k listed columns a row and at most `room` rows a column; unused list entries
     are -1, at the end. `slots` are places in the lists, -1 where no path was left. Potentials with
-    w >= 0, 0 at columns with room, ``scores - w <= u`` on pairs not taken and ``>= u`` on pairs taken.
+    w >= 0, 0 at columns with room, ``scores - w <= u`` on pairs not taken and ``>= u`` on others.
 
 Small problems
 --------------

@@ -53,7 +53,7 @@ def solve_prices(
     warm_start=None,
     certify=True,
 ):
-    r"""Prices of `otopt.solve_prices` for rows that are spread over the processes of a group.
+    r"""Find the prices of `otopt.solve_prices` for rows spread over the processes of a group.
 
     Every process holds rows of its own, perhaps none, and calls with the same other arguments.
     All get the same prices. They are the ones of all rows together: what is added up in a pass

@@ -60,7 +60,7 @@ class BMatching:
 
 
 def bmatch(S, row=1, col_cap=1, *, candidates=64, certify=True):
-    r"""Best matching with exactly `row` columns for every row and a limit on the rows of a column.
+    r"""Find the best matching with `row` columns for every row and so many rows a column.
 
     .. math:: \max_{x\in\{0,1\}}\ \sum_{ij} S_{ij} x_{ij}\quad\text{s.t.}\quad
         \sum_j x_{ij} = K,\ \sum_i x_{ij} \le c_j
@@ -93,8 +93,8 @@ def bmatch(S, row=1, col_cap=1, *, candidates=64, certify=True):
     -----
     Shortest augmenting paths on the lists of the most similar columns. A pair that is not listed
     cannot improve the matching where ``u_i + w_j >= S_ij``; as prices w are >= 0 it is enough that
-    u_i is at least the least listed similarity of its row. n K searches of at most the listed pairs,
-    most of which end at once where columns are many; hard where nearly all room is needed and
+    u_i is at least the least listed similarity of its row. n K searches of the listed pairs at
+    most, most of which end at once where columns are many; hard where nearly all room is needed and
     rows are in the thousands.
 
     Examples

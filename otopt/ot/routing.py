@@ -34,7 +34,7 @@ def solve_prices(
     warm_start=None,
     certify=True,
 ):
-    r"""Prices of columns at which rows that take their k best columns fill them in balance.
+    r"""Find prices at which rows that take their k best columns fill them in balance.
 
     .. math:: \max_{0\le x\le 1}\ \sum_{ij} w_i s_{ij} x_{ij}\quad\text{s.t.}\quad
         \sum_j x_{ij} = k,\ \sum_i w_i x_{ij} \le C_j
