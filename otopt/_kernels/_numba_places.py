@@ -31,7 +31,10 @@ def places(experts, order, m):
 
 @njit(cache=True, nogil=True)
 def _holds(row, j):
-    return any(x == j for x in row)
+    for x in row:  # noqa: SIM110 - numba knows no generators
+        if x == j:
+            return True
+    return False
 
 
 @njit(cache=True, nogil=True)
