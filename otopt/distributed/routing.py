@@ -11,7 +11,7 @@ from otopt._backend import is_tensor
 from otopt._core.status import Status
 from otopt.errors import ConvergenceWarning
 from otopt.ot._price_solve import solve
-from otopt.ot.routing import read_problem
+from otopt.ot._price_problem import read_problem
 
 from ._process_group import ProcessGroup
 

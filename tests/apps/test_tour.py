@@ -7,9 +7,9 @@ import pytest
 
 from ml_apps.tour import __main__ as tour
 from ml_apps.tour import page, solve
-from ml_apps.tour.parts import PARTS, digits, palette
+from ml_apps.tour.parts import PARTS, digits, palette, routing
 
-SMALL = {palette: {"paints": 16}, digits: {"size": 60}}
+SMALL = {palette: {"paints": 16}, digits: {"size": 60}, routing: {"experts": 6, "width": 320}}
 
 
 @pytest.fixture(scope="module")
@@ -45,8 +45,17 @@ def test_our_plans_meet_their_marginals_and_pots_stand_beside_them(parts, part, 
 
 
 def test_one_source_each_is_certified(parts):
-    for part in parts.values():
-        assert cells(part, "otopt, k = 1")["verdict"] == "proven best"
+    for part in (palette, digits):
+        assert cells(parts[part], "otopt, k = 1")["verdict"] == "proven best"
+
+
+def test_experts_get_equal_shares(parts):
+    repaired = cells(parts[routing], "otopt, the same repaired")
+    assert repaired["fullest expert over its share"] == repaired["emptiest"] == "1.00"
+    nearest = cells(parts[routing], "nearest expert")
+    assert float(nearest["fullest expert over its share"]) > 1.3
+    bound = float(re.search(r"more than ([\d.]+) %", parts[routing].remarks[0])[1])
+    assert float(repaired["similarity kept"].rstrip(" %")) <= bound + 0.06
 
 
 def test_the_impossible_is_called_so(parts):

@@ -115,7 +115,7 @@ def test_needs_a_process_group():
 
 
 def test_what_needs_one_process_is_refused():
-    from otopt.ot.routing import read_problem
+    from otopt.ot._price_problem import read_problem
 
     options = {
         "row_mass": None, "row_nnz": None, "equality": None, "smoothing": None, "reg": None,
