@@ -10,8 +10,8 @@ import torch.distributed as dist
 from otopt._backend import is_tensor
 from otopt._core.status import Status
 from otopt.errors import ConvergenceWarning
-from otopt.ot._price_solve import solve
 from otopt.ot._price_problem import read_problem
+from otopt.ot._price_solve import solve
 
 from ._process_group import ProcessGroup
 
