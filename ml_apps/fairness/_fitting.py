@@ -15,7 +15,7 @@ from sklearn.utils.validation import _check_sample_weight
 
 from ._groups import FairnessWarning, read_groups, warn_about_size
 from ._network import arrays_of, build
-from ._training import Penalty, Schedule, train
+from ._training import Schedule, train
 
 __all__ = ["Fitted", "Problem", "check_parameters", "fit"]
 
@@ -55,7 +55,9 @@ def check_parameters(estimator, constraints):
         )
         raise ValueError(message)
     for parameter in ("lam", "alpha", "slack"):
-        _refuse(name, parameter, getattr(estimator, parameter), numbers.Real, 0)
+        value = getattr(estimator, parameter)
+        if not (parameter == "alpha" and value is None):
+            _refuse(name, parameter, value, numbers.Real, 0)
     for parameter in ("target_gap", "learning_rate", "temperature"):
         if getattr(estimator, parameter, None) is not None:
             _refuse(name, parameter, getattr(estimator, parameter), numbers.Real, 0, strict=True)
@@ -162,16 +164,21 @@ class _Work:
         usable = [j for j, codes in enumerate(self.codes) if codes.max() > 0]
         if not usable:
             return None
-        e, p = self.estimator, self.problem
-        pick = lambda values: [values[j] for j in usable]  # noqa: E731
-        return Penalty(tuple(pick(p.given)), pick(self.codes), pick(self.shares), p.squash,
-                       e.cost, e.memory, e.slack)  # fmt: skip
+        p = self.problem
+        given, codes, shares = (
+            [values[j] for j in usable] for values in (p.given, self.codes, self.shares)
+        )
+        return self.estimator._penalty(tuple(given), codes, shares, p.squash)
 
     def train(self, lam, start=None, shorter=1):
         """Network, losses, and whether the fit ran to its end."""
         generator = torch.Generator().manual_seed(self.seed)
         widths = [self.X.shape[1], *_hidden(self.estimator), 1]
         network = build(widths, generator, self.X.dtype)
+        if self.problem.scales_target and len(widths) == 2:
+            # Features and target are centred and the penalty ignores shifts: the best bias is 0.
+            # Adam, which rescales gradients, would make noise of its rounding errors.
+            network[-1].bias.requires_grad_(False)
         if start is not None:
             network.load_state_dict(start.state_dict())
         s = self.schedule
@@ -225,9 +232,10 @@ def _schedule(estimator, count, strata):
         batch = None
     if batch is not None:
         least = min(least, batch // strata)
-    steps = estimator.max_iter or (300 if batch is None else 1000)
+    steps = estimator.max_iter or (300 if batch is None else 500)
     rate = estimator.learning_rate or (0.005 if hidden else 0.1)
-    return Schedule(steps, rate, estimator.alpha, batch, least)
+    alpha = estimator.alpha if estimator.alpha is not None else 3e-3 if hidden else 1e-4
+    return Schedule(steps, rate, alpha, batch, least)
 
 
 def _search(estimator, work):
@@ -237,14 +245,14 @@ def _search(estimator, work):
     gap = work.gap(network)
     if gap <= target or not complete:
         return network, losses, 0.0
-    best, lam, low = (gap, 0.0, network), FIRST_LAM, 0.0
+    best, lam, low, low_gap = (gap, 0.0, network), FIRST_LAM, 0.0, gap
     for _ in range(LADDER):
         network, more, complete = work.train(lam, network, shorter=2)
         losses, gap = losses + more, work.gap(network)
         best = min(best, (gap, lam, network), key=lambda item: item[0])
         if gap <= target or not complete:
             break
-        low, lam = lam, lam * GROWTH
+        low, low_gap, lam = lam, gap, lam * GROWTH
     if best[0] > target:
         message = (
             f"{type(estimator).__name__}: target_gap={target:g} was not reached; the smallest gap "
@@ -253,15 +261,18 @@ def _search(estimator, work):
         )
         warnings.warn(message, FairnessWarning, stacklevel=5)
         return best[2], losses, best[1]
-    high, found = best[1], best[2]
+    (high_gap, high, found), low_gap = best, max(low_gap, target)
     for _ in range(HALVINGS):
-        middle = math.sqrt(low * high) if low else high / GROWTH
+        # Where a line through the gaps over log(lam) meets the target, but well inside.
+        floor = low or high / GROWTH
+        part = min(max((low_gap - target) / max(low_gap - high_gap, 1e-12), 0.2), 0.8)
+        middle = floor * (high / floor) ** part
         network, more, complete = work.train(middle, found, shorter=2)
-        losses = losses + more
-        if work.gap(network) <= target:
-            high, found = middle, network
+        losses, gap = losses + more, work.gap(network)
+        if gap <= target:
+            high, high_gap, found = middle, gap, network
         else:
-            low = middle
+            low, low_gap = middle, gap
         if not complete:
             break
     return found, losses, high

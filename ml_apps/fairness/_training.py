@@ -97,7 +97,8 @@ def train(network, X, y, weight, number, task, penalty, lam, schedule, generator
         False where Ctrl-C cut it short: the network is as it was then.
     """
     matrices = [p for p in network.parameters() if p.ndim == 2]
-    optimiser = torch.optim.Adam(network.parameters(), lr=schedule.learning_rate)
+    learned = [p for p in network.parameters() if p.requires_grad]
+    optimiser = torch.optim.Adam(learned, lr=schedule.learning_rate)
     losses = []
     try:
         for step, (rows, share) in enumerate(_batches(y, number, penalty, schedule, generator)):

@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from . import _gaps
 from ._fitting import Problem, check_parameters, fit
 from ._network import forward
+from ._training import Penalty
 
 __all__ = ["FairClassifier", "FairRegressor"]
 
@@ -33,6 +34,10 @@ class _FairEstimator(BaseEstimator):
         self.loss_curve_, self.n_iter_ = network.losses, len(network.losses)
         self.groups_ = network.groups
         return self
+
+    def _penalty(self, given, codes, shares, squash):
+        """What differences between groups cost; a new one for each fit, whose memory it holds."""
+        return Penalty(given, codes, shares, squash, self.cost, self.memory, self.slack)
 
     def _output(self, X):
         check_is_fitted(self)
@@ -69,13 +74,14 @@ class FairClassifier(ClassifierMixin, _FairEstimator):
     temperature : float, optional
         :math:`\tau > 0` above; 1 for strong_dp. The smaller, the more the rates at the decision
         threshold count, and the less the rest of the distribution; 0.5 by default.
-    alpha : float
-        Factor >= 0 of half the squared weights, on standardised features.
+    alpha : float, optional
+        Factor >= 0 of half the squared weights, on standardised features; by default 1e-4 for
+        linear models, 3e-3 otherwise.
     learning_rate : float, optional
         First step size of Adam; it falls to zero along a cosine. By default 0.1 for linear models,
         0.005 otherwise.
     max_iter : int, optional
-        Steps. By default 300 where a step takes all rows, 1000 otherwise.
+        Steps. By default 300 where a step takes all rows, 500 otherwise.
     batch_size : int, optional
         Rows of a step. By default all for linear models and up to 2048 rows; otherwise 512, or more
         with many groups.
@@ -141,7 +147,7 @@ class FairClassifier(ClassifierMixin, _FairEstimator):
         cost="range",
         hidden_layer_sizes=(),
         temperature=None,
-        alpha=1e-4,
+        alpha=None,
         learning_rate=None,
         max_iter=None,
         batch_size=None,
@@ -265,7 +271,8 @@ class FairClassifier(ClassifierMixin, _FairEstimator):
         -------
         ndarray, shape (N,)
         """
-        return self.classes_[(self._output(X) > 0).astype(int)]
+        positive = self._output(X) > 0  # first: it checks that the model is fitted
+        return self.classes_[positive.astype(int)]
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -327,7 +334,7 @@ class FairRegressor(RegressorMixin, _FairEstimator):
         target_gap=None,
         cost="range",
         hidden_layer_sizes=(),
-        alpha=1e-4,
+        alpha=None,
         learning_rate=None,
         max_iter=None,
         batch_size=None,

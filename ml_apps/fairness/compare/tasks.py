@@ -1,0 +1,103 @@
+"""What is compared: data, groups, targets for the gaps, and who takes part."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ml_apps.data import load_table
+
+__all__ = ["QUICK", "TASKS", "Split", "Task", "split"]
+
+
+@dataclass(frozen=True)
+class Task:
+    """One table, one partition into groups, one kind of parity."""
+
+    name: str
+    table: str
+    attribute: str
+    targets: tuple  # pairs of a gap and the values it should stay below
+    methods: tuple  # names in `methods.METHODS`
+    parity: str = "demographic_parity"
+
+
+@dataclass(frozen=True)
+class Split:
+    """Rows for fitting, for choosing strengths, and for the report; features in float32."""
+
+    X: dict
+    y: dict
+    groups: dict
+    task: str
+
+
+DP_METHODS = ("plain LR", "otopt LR", "otopt LR, strong", "fairret LR", "histogram LR",
+              "ExponentiatedGradient", "ThresholdOptimizer", "EquiPy")  # fmt: skip
+TASKS = {
+    task.name: task
+    for task in (
+        Task("adult, sex", "adult", "sex",
+             (("dp", (0.10, 0.05, 0.02)), ("sdp", (0.05, 0.02))), DP_METHODS),
+        Task("adult, sex x race", "adult", "sex_race",
+             (("dp", (0.15, 0.10)), ("sdp", (0.15, 0.10))),
+             ("plain LR", "plain MLP", "otopt LR, strong", "otopt MLP, strong",
+              "otopt MLP, plain batches", "fairret MLP", "fairret MLP, stratified", "pairwise LR",
+              "ExponentiatedGradient", "ThresholdOptimizer", "EquiPy")),
+        Task("law, race", "law", "race", (("sdp", (0.10, 0.07, 0.05)),),
+             ("plain MLP regression", "otopt MLP regression", "EquiPy regression")),
+        Task("adult, sex, equalized odds", "adult", "sex", (("odds", (0.05, 0.03)),),
+             ("plain LR", "otopt LR", "ExponentiatedGradient", "ThresholdOptimizer"),
+             "equalized_odds"),
+        Task("adult, sex, equal opportunity", "adult", "sex", (("opportunity", (0.05, 0.03)),),
+             ("plain LR", "otopt LR", "ExponentiatedGradient", "ThresholdOptimizer"),
+             "equal_opportunity"),
+        Task("compas, sex x race", "compas", "sex_race",
+             (("dp", (0.15, 0.10)), ("sdp", (0.08, 0.05))), DP_METHODS),
+        Task("german, sex", "german", "sex", (("dp", (0.10,)), ("sdp", (0.05,))), DP_METHODS),
+        Task("crime, race", "crime", "race",
+             (("dp", (0.30, 0.15)), ("sdp", (0.30, 0.15))), DP_METHODS),
+    )
+}  # fmt: skip
+QUICK = {
+    "diabetes, sex": Task(
+        "diabetes, sex", "diabetes", "sex", (("dp", (0.10,)), ("sdp", (0.05,))), DP_METHODS
+    ),
+    "diabetes, sex, regression": Task(
+        "diabetes, sex, regression", "diabetes_regression", "sex", (("sdp", (5.0,)),),
+        ("plain LR regression", "otopt LR regression", "EquiPy regression"),
+    ),
+}  # fmt: skip
+
+
+def split(task, seed):
+    """Half of the rows to fit, 20 % to choose strengths, 30 % for the report."""
+    from sklearn.model_selection import train_test_split
+
+    X, y, groups, kind = _table(task)
+    rows = np.arange(len(y))
+    fit, rest = train_test_split(rows, test_size=0.5, random_state=seed, stratify=groups)
+    choose, report = train_test_split(rest, test_size=0.6, random_state=seed, stratify=groups[rest])
+    parts = {"fit": fit, "choose": choose, "report": report}
+    return Split(
+        {name: X[part] for name, part in parts.items()},
+        {name: y[part] for name, part in parts.items()},
+        {name: groups[part] for name, part in parts.items()},
+        kind,
+    )
+
+
+def _table(task):
+    if task.table.startswith("diabetes"):  # comes with scikit-learn
+        from sklearn.datasets import load_diabetes
+
+        X, y = load_diabetes(return_X_y=True)
+        groups = (X[:, 1] > 0).astype(int)
+        X = np.delete(X, 1, axis=1)
+        if task.table == "diabetes":
+            return X.astype(np.float32), (y > np.median(y)).astype(int), groups, "classification"
+        return X.astype(np.float32), y, groups, "regression"
+    table = load_table(task.table)
+    groups = np.unique(table.sensitive[task.attribute], return_inverse=True)[1]
+    return table.X.astype(np.float32), table.y, groups, table.task
