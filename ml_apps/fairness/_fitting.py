@@ -59,8 +59,9 @@ def check_parameters(estimator, constraints):
         if not (parameter == "alpha" and value is None):
             _refuse(name, parameter, value, numbers.Real, 0)
     for parameter in ("target_gap", "learning_rate", "temperature"):
-        if getattr(estimator, parameter, None) is not None:
-            _refuse(name, parameter, getattr(estimator, parameter), numbers.Real, 0, strict=True)
+        value = getattr(estimator, parameter, None)
+        if value is not None:
+            _refuse(name, parameter, value, numbers.Real, 0, strict=True)
     for parameter in ("max_iter", "batch_size"):
         if getattr(estimator, parameter) is not None:
             _refuse(name, parameter, getattr(estimator, parameter), numbers.Integral, 1)
@@ -232,7 +233,7 @@ def _schedule(estimator, count, strata):
         batch = None
     if batch is not None:
         least = min(least, batch // strata)
-    steps = estimator.max_iter or (300 if batch is None else 500)
+    steps = estimator.max_iter or (200 if batch is None else 500)
     rate = estimator.learning_rate or (0.005 if hidden else 0.1)
     alpha = estimator.alpha if estimator.alpha is not None else 3e-3 if hidden else 1e-4
     return Schedule(steps, rate, alpha, batch, least)

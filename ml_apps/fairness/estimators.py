@@ -21,7 +21,7 @@ GIVEN = {  # within which classes groups are compared
     "equal_opportunity": (1,),
     "equalized_odds": (0, 1),
 }
-SOFT = 0.5  # the default temperature where gaps are measured at the decision threshold
+TEMPERATURE, FLOOR = 0.2, 0.1
 
 
 class _FairEstimator(BaseEstimator):
@@ -49,10 +49,13 @@ class FairClassifier(ClassifierMixin, _FairEstimator):
     r"""Binary classifier whose predictions are distributed alike in all groups.
 
     .. math:: \min_\theta \; \frac1N \sum_i \log(1 + e^{-y_i f_\theta(x_i)})
-        + \lambda \, \phi\big(\sigma(f_\theta / \tau) \text{ by group}\big)
+        + \lambda \, \phi\big(s(f_\theta) \text{ by group}\big)
 
-    with the multi-marginal transport cost :math:`\phi` between the groups' scores (`otopt.
-    nn.MMOTLoss`). The sensitive attribute is used while fitting only.
+    with the multi-marginal transport cost :math:`\phi` (`otopt.nn.MMOTLoss`) between the groups'
+    scores s: the probabilities :math:`\sigma(f)` for strong_dp. The others are about the decision
+    at f = 0, and :math:`s = \sigma(f / (\tau \sqrt{\operatorname{var} f + 0.1}))` looks there more
+    closely; divided by its spread, f gains nothing by shrinking. The sensitive attribute is used
+    while fitting only.
 
     Parameters
     ----------
@@ -71,9 +74,9 @@ class FairClassifier(ClassifierMixin, _FairEstimator):
         A cost of `otopt.nn.MMOTLoss`. But for "range" groups are weighted by their shares.
     hidden_layer_sizes : tuple of int
         () for a linear model, (64, 64) for a network with two hidden layers.
-    temperature : float, optional
-        :math:`\tau > 0` above; 1 for strong_dp. The smaller, the more the rates at the decision
-        threshold count, and the less the rest of the distribution; 0.5 by default.
+    temperature : float
+        :math:`\tau > 0` above: the smaller, the less of the distribution counts. Not used for
+        strong_dp.
     alpha : float, optional
         Factor >= 0 of half the squared weights, on standardised features; by default 1e-4 for
         linear models, 3e-3 otherwise.
@@ -81,7 +84,7 @@ class FairClassifier(ClassifierMixin, _FairEstimator):
         First step size of Adam; it falls to zero along a cosine. By default 0.1 for linear models,
         0.005 otherwise.
     max_iter : int, optional
-        Steps. By default 300 where a step takes all rows, 500 otherwise.
+        Steps. By default 200 where a step takes all rows, 500 otherwise.
     batch_size : int, optional
         Rows of a step. By default all for linear models and up to 2048 rows; otherwise 512, or more
         with many groups.
@@ -146,7 +149,7 @@ class FairClassifier(ClassifierMixin, _FairEstimator):
         target_gap=None,
         cost="range",
         hidden_layer_sizes=(),
-        temperature=None,
+        temperature=TEMPERATURE,
         alpha=None,
         learning_rate=None,
         max_iter=None,
@@ -209,7 +212,6 @@ class FairClassifier(ClassifierMixin, _FairEstimator):
             )
             raise ValueError(message)
         strong = self.constraint == "strong_dp"
-        temperature = self.temperature or (1.0 if strong else SOFT)
         given = GIVEN[self.constraint]
 
         def gap(output, target, number, weight):
@@ -225,10 +227,14 @@ class FairClassifier(ClassifierMixin, _FairEstimator):
         problem = Problem(
             given=given,
             task=_logistic,
-            squash=lambda output: torch.sigmoid(output / temperature),
+            squash=torch.sigmoid if strong else self._near_threshold,
             gap=gap,
         )
         return self._fit(X, code.astype(X.dtype), sensitive_features, sample_weight, problem)
+
+    def _near_threshold(self, output):
+        spread = (output.var(correction=0) + FLOOR).sqrt()
+        return torch.sigmoid(output / (self.temperature * spread))
 
     def decision_function(self, X):
         """Log-odds of the second class.

@@ -6,6 +6,8 @@ from itertools import pairwise
 
 import numpy as np
 
+from ml_apps.fairness._intervals import interval as _interval
+
 __all__ = ["at_target", "equal_gap", "interval", "promises", "records"]
 
 BLIND = ("ExponentiatedGradient", "fairret LR", "histogram LR")
@@ -13,14 +15,8 @@ PEERS = (*BLIND, "ThresholdOptimizer", "EquiPy")
 
 
 def interval(values):
-    """Mean and half width of its 95 % interval by Student's t; None for fewer than two values."""
-    from scipy.stats import t
-
-    values = np.asarray(values, dtype=float)
-    if len(values) < 2:
-        return (float(values.mean()) if len(values) else None), None
-    half = t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
-    return float(values.mean()), float(half)
+    """Mean and half width of its 95 % interval; see `ml_apps.fairness._intervals`."""
+    return _interval(values, test_over_train=1.0)
 
 
 def records(run, task, method):
