@@ -152,7 +152,7 @@ class _Work:
         for c in self.problem.given:
             rows = slice(None) if c is None else self.target == c
             counts = np.bincount(number[rows], minlength=len(self.groups.labels))
-            what = "rows" if c is None else f"rows of class {self.estimator.classes_[c]!r}"
+            what = "rows" if c is None else f"rows of class {self.estimator.classes_[c]}"
             warn_about_size(name, self.groups.labels, counts, least, what)
             codes = np.where(counts >= least, np.cumsum(counts >= least) - 1, -1)
             all_codes.append(codes)

