@@ -13,7 +13,7 @@ from ml_apps.fairness.estimators import FairClassifier, FairRegressor
 __all__ = ["METHODS", "Method", "missing"]
 
 HIDDEN = (64, 64)
-LAMS = (0.1, 0.25, 0.5, 1.5)
+LAMS = (0.15, 0.45, 1.5)
 
 
 @dataclass(frozen=True)
@@ -147,8 +147,8 @@ def _equipy_regression(X, y, groups, strength, parity, seed):
     return _equipy(X, y, groups, strength, parity, seed, model)
 
 
-BOUNDS = (5.0, 10.0, 25.0, 100.0)
-SHARES = (0.5, 1.5, 5.0, 1e3)
+BOUNDS = (6.0, 20.0, 80.0)
+SHARES = (0.5, 2.0, 1e3)
 NET = {"hidden_layer_sizes": HIDDEN}
 REGRESSION = {"kind": FairRegressor, "constraint": "strong_dp"}
 METHODS = {
@@ -171,8 +171,6 @@ METHODS = {
     "plain LR regression": Method(_ours(**REGRESSION)),
     "otopt LR regression": Method(_ours(**REGRESSION), LAMS),
     "plain MLP regression": Method(_ours(**REGRESSION, hidden_layer_sizes=(32,))),
-    "otopt MLP regression": Method(
-        _ours(**REGRESSION, hidden_layer_sizes=(32,)), (0.2, 0.35, 0.5, 1.0)
-    ),
+    "otopt MLP regression": Method(_ours(**REGRESSION, hidden_layer_sizes=(32,)), (0.2, 0.5, 1.0)),
     "EquiPy regression": Method(_equipy_regression, SHARES, "equipy", sees_groups=True),
 }

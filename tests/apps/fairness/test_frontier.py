@@ -109,6 +109,21 @@ def test_strengths_are_read_off_where_the_gap_crosses():
     assert measure.read_off(POINTS, "sdp", 0.05) is None
 
 
+def test_the_weakest_fit_that_meets_the_target_is_taken():
+    fitted = []
+
+    def fit(strength):  # the gap falls faster than the path suggests
+        fitted.append(strength)
+        return {"strength": strength, "choose": {"dp": 0.2 / strength}}
+
+    path = [fit(s) for s in (1.0, 10.0)]
+    chosen = measure._choose(path, "dp", 0.1, fit)
+    assert len(fitted) == 4
+    assert 2.0 / 1.05 <= chosen["strength"] < 4.0
+    assert measure._choose(path, "dp", 0.01, fit) is None
+    assert measure._choose(path, "dp", 0.5, fit) is path[0]
+
+
 def test_a_random_prediction_is_judged_by_its_expectation():
     y, p, group = np.array([1, 0, 1, 0]), np.array([0.9, 0.2, 0.6, 0.4]), np.array([0, 0, 1, 1])
     record = measure.judge(y, p, None, group, "classification")
