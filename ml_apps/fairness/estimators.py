@@ -21,7 +21,6 @@ GIVEN = {  # within which classes groups are compared
     "equal_opportunity": (1,),
     "equalized_odds": (0, 1),
 }
-TEMPERATURE, FLOOR = 0.4, 0.1
 
 
 class _FairEstimator(BaseEstimator):
@@ -52,10 +51,7 @@ class FairClassifier(ClassifierMixin, _FairEstimator):
         + \lambda \, \phi\big(s(f_\theta) \text{ by group}\big)
 
     with the multi-marginal transport cost :math:`\phi` (`otopt.nn.MMOTLoss`) between the groups'
-    scores s: the probabilities :math:`\sigma(f)` for strong_dp. The others are about the decision
-    at f = 0, and :math:`s = \sigma(f / (\tau \sqrt{\operatorname{var} f + 0.1}))` looks there more
-    closely; divided by its spread, f gains nothing by shrinking. The sensitive attribute is used
-    while fitting only.
+    scores :math:`s = \sigma(f / \tau)`. The sensitive attribute is used while fitting only.
 
     Parameters
     ----------
@@ -75,8 +71,8 @@ class FairClassifier(ClassifierMixin, _FairEstimator):
     hidden_layer_sizes : tuple of int
         () for a linear model, (64, 64) for a network with two hidden layers.
     temperature : float
-        :math:`\tau > 0` above: the smaller, the less of the distribution counts. Not used for
-        strong_dp.
+        :math:`\tau > 0` above. At 1 scores are the probabilities; below 1 the penalty looks closer
+        at the decision threshold and less at the rest of the distribution.
     alpha : float, optional
         Factor >= 0 of half the squared weights, on standardised features; by default 1e-4 for
         linear models, 3e-3 otherwise.
@@ -149,7 +145,7 @@ class FairClassifier(ClassifierMixin, _FairEstimator):
         target_gap=None,
         cost="range",
         hidden_layer_sizes=(),
-        temperature=TEMPERATURE,
+        temperature=1.0,
         alpha=None,
         learning_rate=None,
         max_iter=None,
@@ -227,14 +223,10 @@ class FairClassifier(ClassifierMixin, _FairEstimator):
         problem = Problem(
             given=given,
             task=_logistic,
-            squash=torch.sigmoid if strong else self._near_threshold,
+            squash=lambda output: torch.sigmoid(output / self.temperature),
             gap=gap,
         )
         return self._fit(X, code.astype(X.dtype), sensitive_features, sample_weight, problem)
-
-    def _near_threshold(self, output):
-        spread = (output.var(correction=0) + FLOOR).sqrt()
-        return torch.sigmoid(output / (self.temperature * spread))
 
     def decision_function(self, X):
         """Log-odds of the second class.

@@ -93,8 +93,8 @@ def promises(run):
     add("(a) DP <= 0.05, points of accuracy, blind peers", "otopt LR", BLIND, sex, "dp", 0.05,
         -0.15)  # fmt: skip
     add("(a) DP <= 0.05, points of accuracy, all peers", "otopt LR", PEERS, sex, "dp", 0.05, -0.15)
-    add("(a) strong DP <= 0.02, points", "otopt LR, strong", ("fairret LR",), sex, "sdp", 0.02, 0.0)
-    ours = "otopt MLP, strong"
+    add("(a) strong DP <= 0.02, points", "otopt LR", ("fairret LR",), sex, "sdp", 0.02, 0.0)
+    ours = "otopt MLP"
     add("(b) DP <= 0.15, points", ours, ("ExponentiatedGradient",), both, "dp", 0.15, 0.0)
     add("(b) strong DP <= 0.15, points", ours, ("fairret MLP, stratified",), both, "sdp", 0.15, 0.0)
     ratio = _time_ratio(run, both, ours, "ExponentiatedGradient", "dp", 0.15)
