@@ -2,6 +2,7 @@
 from . import distributed, errors, nn, testing
 from ._backend import show_config
 from ._core.status import Status
+from .optimize.pattern_search import PatternSearch, pattern_search
 from .ot.assignment import AssignmentResult, assignment
 from .ot.entropic import SinkhornOptions, SinkhornProgress, sinkhorn
 from .ot.entropic_batch import EntropicBatch, sinkhorn_batch
@@ -29,6 +30,7 @@ __all__ = [
     "MultiMarginalPlan",
     "NullLevel",
     "OTResult",
+    "PatternSearch",
     "SinkhornOptions",
     "SinkhornProgress",
     "SparseOTOptions",
@@ -43,6 +45,7 @@ __all__ = [
     "mmot_null_level",
     "mmot_samples",
     "nn",
+    "pattern_search",
     "show_config",
     "sinkhorn",
     "sinkhorn_batch",
