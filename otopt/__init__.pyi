@@ -2,6 +2,8 @@
 from . import distributed, errors, nn, testing
 from ._backend import show_config
 from ._core.status import Status
+from .optimize.guess_and_check import GuessAndCheck, guess_and_check
+from .optimize.minimize import minimize
 from .optimize.pattern_search import PatternSearch, pattern_search
 from .ot.assignment import AssignmentResult, assignment
 from .ot.entropic import SinkhornOptions, SinkhornProgress, sinkhorn
@@ -23,6 +25,7 @@ __all__ = [
     "EmdOptions",
     "EntropicBatch",
     "EntropicResult",
+    "GuessAndCheck",
     "LineMeasure",
     "MMOTMinimizeResult",
     "MMOTResult",
@@ -40,6 +43,8 @@ __all__ = [
     "emd",
     "emd_batch",
     "errors",
+    "guess_and_check",
+    "minimize",
     "mmot_1d",
     "mmot_minimize",
     "mmot_null_level",

@@ -5,7 +5,7 @@ import warnings
 
 import numpy as np
 
-__all__ = ["BUDGET", "history"]
+__all__ = ["BUDGET", "history", "record"]
 
 BUDGET = 100  # simplex gradients: evaluations over n + 1
 
@@ -55,3 +55,9 @@ def _is_inside(x, bounds):
         return True
     slack = 1e-12 * np.maximum(1.0, np.abs(bounds))
     return bool(((x >= bounds[:, 0] - slack[:, 0]) & (x <= bounds[:, 1] + slack[:, 1])).all())
+
+
+def record(solver, problem):
+    """The same as a dictionary for the file of runs."""
+    steps, seconds, calls, error = history(solver, problem)
+    return {"steps": steps, "seconds": seconds, "calls": calls, "error": error}

@@ -1,7 +1,7 @@
 """Sets of problems. To add your own, append to `SETS`::
 
-    from benchmarks.optimizers.problems import SETS, Problem
-    SETS["mine"] = lambda: [Problem("bowl", lambda x: x @ x, np.ones(4))]
+from benchmarks.optimizers.problems import SETS, Problem
+SETS["mine"] = lambda: [Problem("bowl", lambda x: x @ x, np.ones(4))]
 """
 
 from __future__ import annotations
@@ -41,7 +41,9 @@ class Problem:
 def _more_wild(make):
     """The 53 problems, whose functions `make` builds from number, m and residuals."""
     return [
-        make(f"{number:02d} n={n}{' far' if scale > 1 else ''}", number, m, scale * start(number, n))
+        make(
+            f"{number:02d} n={n}{' far' if scale > 1 else ''}", number, m, scale * start(number, n)
+        )
         for number, n, m, scale in ROWS
     ]
 

@@ -133,7 +133,7 @@ class Values:
         self.best, self.best_point = np.inf, None
 
     def answer(self, question):
-        """Values in order, up to the first below the target; `OutOfBudget` where some are missing."""
+        """Values in order, up to the first below the target; or `OutOfBudget`."""
         points, target = question.points, question.target
         values = []
         while len(values) < len(points):
@@ -220,9 +220,9 @@ def drive(search, values, limits, *, report, callback, progress, name):
                         call_back(callback, report())
                     if limits.maxiter is not None and seen > limits.maxiter:
                         raise Stop(2)
-                if limits.time_limit is not None:
-                    if time.monotonic() - started > limits.time_limit:
-                        raise Stop(3)
+                elapsed = time.monotonic() - started
+                if limits.time_limit is not None and elapsed > limits.time_limit:
+                    raise Stop(3)
     except StopIteration:
         return 0, ""
     except OutOfBudget:

@@ -77,8 +77,7 @@ class Objective:
     def __call__(self, points):
         """Values (k,) at the rows of points (k, n)."""
         returned = self._evaluate(np.array(points, float))
-        values = np.array([self._judge(value) for value in returned])
-        return values
+        return np.array([self._judge(value) for value in returned])
 
     def _evaluate(self, points):
         if self.vectorized:

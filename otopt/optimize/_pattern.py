@@ -107,7 +107,7 @@ class Search:
         """Ask until the step is below its tolerance and a poll finds nothing better."""
         value = float((yield from self._ask(self.x[None]))[0])
         self._take(self.x, value)
-        first, before = self.step, self.f
+        first, before = self.step, self.x
         yield from self._star()
         while True:
             self.nit += 1
@@ -119,10 +119,12 @@ class Search:
                 self.step *= 2
                 continue
             self.is_certified = True
-            if self.restarts >= self.settings.restarts or (self.restarts and not self.f < before):
+            moved = float(np.linalg.norm(self.x - before))
+            is_old = moved <= np.sqrt(self._smallest() * max(1.0, float(np.abs(self.x).max())))
+            if self.restarts >= self.settings.restarts or (self.restarts and is_old):
                 return
             # Again from a larger step and without the model, in case it led into a narrow valley.
-            before, self.restarts = self.f, self.restarts + 1
+            before, self.restarts = self.x, self.restarts + 1
             self.hessian[:] = 0
             self.step = max(first / 10, 8 * self._smallest())
             self._begin(trust=0.5)
@@ -150,9 +152,9 @@ class Search:
                 self.failures = self.geometry_steps = 0
                 return
         V, is_flat = self._frame(model)
-        if is_flat and model is not None and self.geometry_steps < 2 * self.n:
-            if (yield from self._geometry_step(V[-1], model[0])):
-                return
+        may_repair = is_flat and model is not None and self.geometry_steps < 2 * self.n
+        if may_repair and (yield from self._geometry_step(V[-1], model[0])):
+            return
         self.geometry_steps = 0
         self.failures += 1
         if self.trust < DISTRUSTED:

@@ -12,10 +12,10 @@ MOST_EDGES = 256  # facets that are combined before coordinates are relied on
 def householder_directions(n, count):
     """2 n orthogonal directions +-H, H the reflection of a pseudo-random unit vector.
 
-    Dense in the sphere as `count` runs through the integers (M. A. Abramson, C. Audet, J. E. Dennis,
-    S. Le Digabel, "OrthoMADS", SIAM Journal on Optimization 20, 2009, doi 10.1137/080716980), with
-    an additive recurrence in place of Halton's sequence.
-    """  # fmt: skip
+    Dense in the sphere as `count` runs through the integers (M. A. Abramson, C. Audet, J. E.
+    Dennis, S. Le Digabel, "OrthoMADS", SIAM Journal on Optimization 20, 2009, doi
+    10.1137/080716980), with an additive recurrence in place of Halton's sequence.
+    """
     # Martin Roberts' generalised golden ratio: the root of x^(n+1) = x + 1.
     phi = 2.0
     for _ in range(40):

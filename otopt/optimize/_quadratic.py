@@ -43,9 +43,11 @@ def _regression(S, r):
 
 
 def _ball_step(g, H, radius):
-    """Minimiser of g's + s'Hs / 2 in a ball (J. J. Moré, D. C. Sorensen, SIAM J. Sci. Stat. Comput.
-    4, 1983, doi 10.1137/0904038), by eigenvalues and bisection, with the hard case.
-    """  # fmt: skip
+    """Minimiser of g's + s'Hs / 2 in a ball, by eigenvalues and bisection.
+
+    J. J. Moré, D. C. Sorensen, "Computing a trust region step", SIAM Journal on Scientific and
+    Statistical Computing 4, 1983, doi 10.1137/0904038, with their hard case.
+    """
     eigenvalues, V = np.linalg.eigh(H)
     slope = V.T @ g
     size, least = np.linalg.norm(slope), eigenvalues[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import warnings
 from typing import Any
@@ -14,7 +15,7 @@ from otopt.errors import ConvergenceWarning
 from ._inputs import Space
 from ._loop import MESSAGES, Checkpoint, Limits, OutOfBudget, Values, drive
 from ._objective import Objective
-from ._pattern import PatternSettings, Search
+from ._pattern import PatternSettings, Question, Search
 
 __all__ = ["PatternSearch", "pattern_search"]
 
@@ -182,11 +183,11 @@ def pattern_search(
     >>> bounded.x.round(6), bounded.success
     (array([2., 0.]), True)
     """
-    given = dict(
-        bounds=bounds, constraints=constraints, xtol=xtol if tol is None else tol,
-        initial_step=initial_step, search=search, poll=poll, directions=directions, noisy=noisy,
-        restarts=restarts,
-    )  # fmt: skip
+    given = {
+        "bounds": bounds, "constraints": constraints, "xtol": xtol if tol is None else tol,
+        "initial_step": initial_step, "search": search, "poll": poll, "directions": directions,
+        "noisy": noisy, "restarts": restarts,
+    }  # fmt: skip
     searcher = PatternSearch(x0, **given)
     n = len(searcher.space.origin)
     limits = Limits(
@@ -259,8 +260,10 @@ class PatternSearch:
         restarts=5,
     ):
         for name, value, known in (
-            ("search", search, SEARCHES), ("poll", poll, POLLS), ("directions", directions, DIRECTIONS)
-        ):  # fmt: skip
+            ("search", search, SEARCHES),
+            ("poll", poll, POLLS),
+            ("directions", directions, DIRECTIONS),
+        ):
             as_choice(NAME, name, value, known)
         xtol = as_real(NAME, "xtol", xtol, low=0.0, strict=True)
         restarts = _as_count("restarts", restarts)
@@ -374,12 +377,8 @@ class PatternSearch:
 
 def _nothing_free(searcher, values):
     """The result where bounds fix every variable."""
-    from ._pattern import Question
-
-    try:
+    with contextlib.suppress(OutOfBudget):
         searcher.search.f = float(values.answer(Question(searcher.space.start[None]))[0])
-    except OutOfBudget:
-        pass
     searcher.search.is_certified = values.nfev > 0
     result = searcher.result(values)
     result.status = 0 if np.isfinite(result.fun) else 4 if values.nfev else 1
