@@ -136,7 +136,7 @@ class Checker:
 
     def _number(self, value):
         array = np.asarray(value)
-        if array.size != 1 or array.dtype == object or np.iscomplexobj(array):
+        if array.size != 1 or array.dtype.kind not in "fiub":
             message = (
                 f"{self.function}: `fun` must return one real number; got "
                 f"{type(value).__name__} of shape {array.shape} and dtype {array.dtype}."

@@ -17,7 +17,7 @@ def as_start(function, x0):
     """A finite vector of floats."""
     try:
         array = np.asarray(x0)
-        x = np.atleast_1d(array.astype(float))
+        x = np.array(array.real if np.iscomplexobj(array) else array, float, ndmin=1)
     except (TypeError, ValueError):
         message = f"{function}: `x0` must be a vector of numbers; got {x0!r}."
         raise TypeError(message) from None

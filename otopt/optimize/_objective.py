@@ -113,7 +113,7 @@ class Objective:
             self.last_error = f"{type(value).__name__}: {value}"
             return np.inf
         array = np.asarray(value)
-        if array.size != 1 or array.dtype == object or np.iscomplexobj(array):
+        if array.size != 1 or array.dtype.kind not in "fiub":
             message = (
                 f"{self.function}: `fun` must return one real number; got "
                 f"{type(value).__name__} of shape {array.shape} and dtype {array.dtype}; "

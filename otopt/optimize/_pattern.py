@@ -25,6 +25,7 @@ SHORT = 0.01  # of the step: model steps below that are not tried
 MEMORY = 0.7  # of the trust in the model
 TRUSTED, DISTRUSTED = 0.8, 0.3
 EVERY = 2  # a model that is trusted may shrink the step that often before a poll
+LARGEST = 1e10  # step, over the first
 HUGE = 1e200  # values beyond that do not enter the model
 
 
@@ -69,7 +70,7 @@ class Search:
     def _begin(self, trust):
         self.trust, self.is_robust = trust, trust < 1
         self.failures = self.geometry_steps = 0
-        self.simplex = Simplex(self.n)
+        self.simplex = Simplex(max(self.n, 1))
 
     # Asking
 
@@ -107,6 +108,9 @@ class Search:
         """Ask until the step is below its tolerance and a poll finds nothing better."""
         value = float((yield from self._ask(self.x[None]))[0])
         self._take(self.x, value)
+        if not self.n:  # bounds fix everything
+            self.is_certified = True
+            return
         first, before = self.step, self.x
         yield from self._star()
         while True:
@@ -178,6 +182,7 @@ class Search:
                 self.measured += 1
                 self.f += (value - self.f) / self.measured
 
+    @np.errstate(all="ignore")  # where it overflows there is no model
     def _model(self):
         """Gradient, Hessian, and displacements in steps of the points nearby."""
         points, values = self.points[: self.count], self.values[: self.count]
@@ -214,7 +219,7 @@ class Search:
         ratio = (before - value) / predicted
         self.trust = MEMORY * self.trust + (1 - MEMORY) * (ratio >= GOOD)
         if ratio >= GREAT and length >= 0.8 * self.step:
-            self.step *= 2
+            self.step = min(2 * self.step, LARGEST * self.settings.step)
         return ratio >= GOOD
 
     def _frame(self, model):

@@ -75,6 +75,7 @@ def _ball_step(g, H, radius):
     return -V @ (slope / (eigenvalues + high))
 
 
+@np.errstate(all="ignore")
 def region_step(g, H, radius, domain, x):
     """A step from x of at most that length which stays in the domain and makes the model small.
 

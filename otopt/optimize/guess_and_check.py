@@ -379,8 +379,8 @@ class GuessAndCheck:
         )
         message = {
             0: f"{len(self.indices)} candidates accepted of {self.checked} checked.",
-            1: f"{len(self.indices)} candidates accepted of {self.checked}, all that `max_candidates` "
-            "allows; raise it to go on, or accept more.",
+            1: f"{len(self.indices)} candidates accepted of {self.checked} checked, all that "
+            "`max_candidates` allows; raise it to go on, or accept more.",
         }.get(status) or MESSAGES[status].format(reason=reason, time_limit=time_limit)  # fmt: skip
         return OptimizeResult(
             x=self.candidate(index) if index >= 0 else None, fun=value, success=status == 0,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import warnings
 from typing import Any
@@ -13,9 +12,9 @@ from otopt._core.validation import as_choice, as_positive_int, as_real
 from otopt.errors import ConvergenceWarning
 
 from ._inputs import Space
-from ._loop import MESSAGES, Checkpoint, Limits, OutOfBudget, Values, drive
+from ._loop import MESSAGES, Checkpoint, Limits, Values, drive
 from ._objective import Objective
-from ._pattern import PatternSettings, Question, Search
+from ._pattern import PatternSettings, Search
 
 __all__ = ["PatternSearch", "pattern_search"]
 
@@ -200,8 +199,6 @@ def pattern_search(
         digest = hashlib.sha256(repr((start.tolist(), given)).encode()).hexdigest()
         notes = Checkpoint(NAME, checkpoint, digest, len(searcher.space.start))
         values = Values(objective, searcher.space.to_x, notes, limits.maxfev)
-        if not len(searcher.space.start):
-            return _nothing_free(searcher, values)
 
         def report():
             return searcher.result(values)
@@ -373,18 +370,6 @@ class PatternSearch:
         return OptimizeResult(
             **fields, nit=self.search.nit, step=self.search.step, certified=self.certified
         )
-
-
-def _nothing_free(searcher, values):
-    """The result where bounds fix every variable."""
-    with contextlib.suppress(OutOfBudget):
-        searcher.search.f = float(values.answer(Question(searcher.space.start[None]))[0])
-    searcher.search.is_certified = values.nfev > 0
-    result = searcher.result(values)
-    result.status = 0 if np.isfinite(result.fun) else 4 if values.nfev else 1
-    result.success = result.status == 0
-    result.message = MESSAGES[result.status].format(maxfev=values.maxfev)
-    return result
 
 
 def _as_count(name, value):
