@@ -50,17 +50,19 @@ class Checker:
         self.combine, self.vectorized = combine, vectorized
 
     def __call__(self, span):
-        """Check candidates span[0]..span[0] + span[1] - 1."""
-        first, count = span
+        """Check candidates span[0]..span[0] + span[1] - 1, or fewer once span[2] are accepted."""
+        first, count, wanted = span
         candidates = self.source(first, count)
-        return (self._together if self.vectorized else self._one_by_one)(first, candidates)
+        if self.vectorized:
+            return self._together(first, candidates)
+        return self._one_by_one(first, candidates, wanted)
 
     def _accepts(self, value):
         if np.isnan(value):
             return False
         return bool(self.accept(value) if callable(self.accept) else value <= self.accept)
 
-    def _one_by_one(self, first, candidates):
+    def _one_by_one(self, first, candidates, wanted):
         indices, values, nfev, failed, error = [], [], 0, 0, None
         best = (np.inf, -1)
         for index, x in enumerate(candidates, first):
@@ -85,6 +87,8 @@ class Checker:
             if fits:
                 indices.append(index)
                 values.append(total)
+                if len(indices) >= wanted:
+                    break
         return Checked(indices, values, nfev, failed, error, best)
 
     def _judge(self, value, total):

@@ -112,10 +112,10 @@ def guess_and_check(
         With `x` and `fun` (the accepted candidate of least value, or the best one where none was
         accepted), `success`, `status` (0 enough accepted, or all candidates checked where `accept`
         is None, 1 `max_candidates`, 3 time, 5 workers died, 98 Ctrl-C, 99 callback), `message`,
-        `nfev` and `nit` (candidates checked), and
+        `nfev` (with what workers did ahead), `nit` (candidates checked), and
 
-        - `accepted`, `indices`, `values`: the accepted candidates, their indices, their values (of
-          "all", the sum over the examples);
+        - `accepted`, `indices`, `accepted_fun`: the accepted candidates, their indices, and their
+          values (where there are examples, the sum over them);
         - `rate`, `rate_interval`: an unbiased estimate of the acceptance probability, also where
           the search stops at the last one asked for, and its exact confidence interval;
         - `seed`: of the stream; `GuessAndCheck(..., rng=seed).candidate(i)` is candidate i;
@@ -386,7 +386,7 @@ class GuessAndCheck:
             x=self.candidate(index) if index >= 0 else None, fun=value, success=status == 0,
             status=status, message=message, nfev=self.nfev or self.checked, nit=self.checked,
             accepted=found if self.source.sampler else np.array(found).reshape(-1, len(self.lower)),
-            indices=np.array(self.indices, np.int64), values=np.array(self.values),
+            indices=np.array(self.indices, np.int64), accepted_fun=np.array(self.values),
             rate=rate, rate_interval=interval, seed=self.seed, nfail=self.failed,
         )  # fmt: skip
 
@@ -405,10 +405,11 @@ def _drive(guesser, checker, limit, workers, time_limit, callback, checkpoint, p
         with Interrupts() as interrupts, StatusLine(progress) as line:
             while not guesser.done and guesser.checked < limit:
                 begun = time.monotonic()
-                spans = _spans(guesser.checked, size, width if mapping else 1, limit)
+                wanted = guesser.n_accept - len(guesser.indices)
+                spans = _spans(guesser.checked, size, width if mapping else 1, limit, wanted)
                 for span, checked in zip(spans, (mapping or map)(checker, spans), strict=False):
                     if not guesser.done:
-                        guesser.add(*span, checked)
+                        guesser.add(*span[:2], checked)
                 took = max(time.monotonic() - begun, 1e-6)
                 size = int(min(max(size * min(AIM / took, 4.0), 1), LARGEST))
                 line.show(f"{NAME}: {guesser.checked} checked, {len(guesser.indices)} accepted")
@@ -435,15 +436,15 @@ def _drive(guesser, checker, limit, workers, time_limit, callback, checkpoint, p
 
 
 def _check_first(checker, guesser):
-    checked = checker((0, 1))
+    checked = checker((0, 1, 1))
     if checked.error is not None:
         raise checked.error
     guesser.add(0, 1, checked)
 
 
-def _spans(first, size, width, limit):
+def _spans(first, size, width, limit, wanted):
     starts = range(first, min(first + size * width, limit), size)
-    return [(start, min(size, limit - start)) for start in starts]
+    return [(start, min(size, limit - start), wanted) for start in starts]
 
 
 def _as_seed(rng):
