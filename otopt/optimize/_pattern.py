@@ -23,8 +23,7 @@ GOOD, GREAT = 0.1, 0.7  # actual over predicted decrease
 FLAT = 0.25  # least singular value, in steps, of points that fix a gradient
 SHORT = 0.01  # of the step: model steps below that are not tried
 MEMORY = 0.7  # of the trust in the model
-TRUSTED, DISTRUSTED = 0.8, 0.3
-EVERY = 2  # a model that is trusted may shrink the step that often before a poll
+TRUSTED = 0.5  # below that, simplex moves stand in for polls
 LARGEST = 1e10  # step, over the first
 HUGE = 1e200  # values beyond that do not enter the model
 
@@ -68,8 +67,7 @@ class Search:
         self._begin(trust=1.0)
 
     def _begin(self, trust):
-        self.trust, self.is_robust = trust, trust < 1
-        self.failures = self.geometry_steps = 0
+        self.trust, self.geometry_steps = trust, 0
         self.simplex = Simplex(max(self.n, 1))
 
     # Asking
@@ -131,7 +129,7 @@ class Search:
             before, self.restarts = self.x, self.restarts + 1
             self.hessian[:] = 0
             self.step = max(first / 10, 8 * self._smallest())
-            self._begin(trust=0.5)
+            self._begin(trust=0.99 * TRUSTED)
             self.is_certified = False
 
     def _smallest(self):
@@ -153,25 +151,16 @@ class Search:
         if model is not None:
             g, H, _ = model
             if (yield from self._model_step(g, H)):
-                self.failures = self.geometry_steps = 0
+                self.geometry_steps = 0
                 return
         V, is_flat = self._frame(model)
         may_repair = is_flat and model is not None and self.geometry_steps < 2 * self.n
         if may_repair and (yield from self._geometry_step(V[-1], model[0])):
             return
         self.geometry_steps = 0
-        self.failures += 1
-        if self.trust < DISTRUSTED:
-            self.is_robust = True
-        elif self.trust > TRUSTED:
-            self.is_robust = False
-        if self.is_robust:
+        if self.trust < TRUSTED:
             yield from self._simplex_stint(V)
-        elif self.failures % EVERY:
-            yield from self._shrink()
-        elif (yield from self._poll(V, model)):
-            self.failures = 0
-        else:
+        elif not (yield from self._poll(V, model)):
             yield from self._shrink()
 
     def _shrink(self):

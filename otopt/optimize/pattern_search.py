@@ -45,7 +45,7 @@ def pattern_search(
     poll="opportunistic",
     directions="ortho",
     noisy=False,
-    restarts=5,
+    restarts=1,
     workers=1,
     vectorized=False,
     callback=None,
@@ -151,9 +151,9 @@ def pattern_search(
     positively finds nothing better, the step shrinks. Before it comes to that, the minimiser of a
     quadratic model in a ball around the best point is tried; the model interpolates the values
     nearby and differs least from the one before [2]_. Points along the direction that they cover
-    least keep it well posed. While the model predicts well, two failures in a row may shrink the
-    step before a poll; where it does not, as on kinks and noise, adaptive Nelder-Mead moves [3]_
-    take its place, until it is right again.
+    least keep it well posed. Where the model often predicts badly, as on kinks and noise, adaptive
+    Nelder-Mead moves [3]_ take the place of polls until it is right again; the poll that certifies
+    the end always takes place.
 
     Simple decrease on rotated directions has no convergence proof; on a function with Lipschitz
     gradient a certified end bounds the (projected) gradient by the step times a constant [1]_. Time
@@ -254,7 +254,7 @@ class PatternSearch:
         poll="opportunistic",
         directions="ortho",
         noisy=False,
-        restarts=5,
+        restarts=1,
     ):
         for name, value, known in (
             ("search", search, SEARCHES),
