@@ -14,20 +14,21 @@ __all__ = ["Checked", "Checker", "Source"]
 class Source:
     """Candidate i as a function of the seed and i: uniform in a box, or what a sampler draws."""
 
-    def __init__(self, seed, lower=None, upper=None, sampler=None):
-        self.seed, self.lower, self.upper, self.sampler = seed, lower, upper, sampler
+    def __init__(self, seed, lower, upper, sampler=None):
+        self.seed, self.sampler = seed, sampler
+        self.lower, self.upper = np.array(lower, float), np.array(upper, float)
 
     def __call__(self, first, count):
         """Candidates first..first + count - 1 as rows."""
         if self.sampler is not None:
-            return [self._drawn(i) for i in range(first, first + count)]
+            return [self._drawn(i, self.sampler) for i in range(first, first + count)]
         indices = np.arange(first, first + count, dtype=np.uint64)
         unit = kernels("philox").unit64(self.seed, indices, len(self.lower))
         # Rounding may reach past a bound.
         return np.minimum(self.lower + unit * (self.upper - self.lower), self.upper)
 
-    def _drawn(self, index):
-        return self.sampler(np.random.Generator(np.random.Philox(key=(self.seed, index))))
+    def _drawn(self, index, sampler):
+        return sampler(np.random.Generator(np.random.Philox(key=(self.seed, index))))
 
 
 class Checked(NamedTuple):
@@ -110,6 +111,7 @@ class Checker:
         alive = np.arange(len(candidates))
         X = np.asarray(candidates, float)
         total, nfev, failed = np.zeros(len(X)), 0, 0
+        best = (np.inf, -1)
         for example in self.examples if self.examples is not None else (None,):
             if not len(alive):
                 break

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ __all__ = ["Space", "as_bounds", "as_start"]
 def as_start(function, x0):
     """A finite vector of floats."""
     try:
-        array = np.asarray(x0)
+        array: Any = np.asarray(x0)
         x = np.array(array.real if np.iscomplexobj(array) else array, float, ndmin=1)
     except (TypeError, ValueError):
         message = f"{function}: `x0` must be a vector of numbers; got {x0!r}."
@@ -77,7 +78,8 @@ def _as_linear(function, constraints, n):
     """Rows of ``A x <= b`` and ``E x = e``."""
     single = hasattr(constraints, "A") or isinstance(constraints, dict) or callable(constraints)
     A, b, E, e = [np.empty((0, n))], [np.empty(0)], [np.empty((0, n))], [np.empty(0)]
-    for constraint in [constraints] if single else constraints or ():
+    listed: Any = [constraints] if single else constraints or ()
+    for constraint in listed:
         if not hasattr(constraint, "A"):
             message = (
                 f"{function}: `constraints` must be scipy.optimize.LinearConstraint; got "

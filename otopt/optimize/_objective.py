@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
+from typing import Any
 
 import numpy as np
 
@@ -56,7 +57,8 @@ class Objective:
             raise TypeError(message)
         self.function, self.vectorized = function, vectorized
         self.guarded = _Guarded(fun, args)
-        self.workers, self.map = as_workers(function, workers)
+        self.workers, mapping = as_workers(function, workers)
+        self.map: Any = mapping
         self.calls = self.failed = 0
         self.last_error = ""
         self._pool = None

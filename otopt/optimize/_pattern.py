@@ -154,8 +154,12 @@ class Search:
                 self.geometry_steps = 0
                 return
         V, is_flat = self._frame(model)
-        may_repair = is_flat and model is not None and self.geometry_steps < 2 * self.n
-        if may_repair and (yield from self._geometry_step(V[-1], model[0])):
+        if (
+            is_flat
+            and model is not None
+            and self.geometry_steps < 2 * self.n
+            and (yield from self._geometry_step(V[-1], model[0]))
+        ):
             return
         self.geometry_steps = 0
         if self.trust < TRUSTED:

@@ -22,6 +22,7 @@ def least_change(S, r):
     system[:k, :k] = 0.5 * (S @ S.T) ** 2
     system[:k, k:], system[k:, :k] = S, S.T
     right[:k] = r
+    solution = right
     try:
         solution = np.linalg.solve(system, right)
         missed = np.abs(system @ solution - right).max()

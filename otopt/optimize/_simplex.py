@@ -15,7 +15,7 @@ class Simplex:
     """
 
     def __init__(self, n):
-        self.points = self.values = None
+        self.points, self.values = np.empty((0, n)), np.empty(0)
         self.expansion = 1 + 2 / n
         self.contraction = 0.75 - 0.5 / n if n > 1 else 0.5
         self.shrinkage = 1 - 1 / n if n > 1 else 0.5
@@ -26,7 +26,7 @@ class Simplex:
         A generator that delegates to `evaluate`; `vertices` (n, n) start a new simplex about x.
         """
         n = len(x)
-        if self.points is None:
+        if not len(self.points):
             points = np.vstack([x, vertices])
             self.values = np.append(f, (yield from evaluate(vertices)))
             self.points = points

@@ -6,6 +6,7 @@ import operator
 import time
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from ._candidates import Checker, Source
 from ._inputs import as_bounds, as_start
 from ._loop import MESSAGES, Stop, call_back
 from ._objective import as_workers
+from ._result import new_result
 
 __all__ = ["GuessAndCheck", "guess_and_check"]
 
@@ -182,7 +184,7 @@ def guess_and_check(
         NAME, guesser.source, fun, args, guesser.accept,
         None if examples is None else list(examples), combine, vectorized,
     )  # fmt: skip
-    guesser.restore(checkpoint)
+    guesser._restore(checkpoint)
     status, reason = _drive(
         guesser, checker, limit, workers, time_limit, callback, checkpoint, progress
     )
@@ -231,7 +233,7 @@ class GuessAndCheck:
             if np.isnan(self.accept):
                 message = f"{NAME}: `accept` must not be NaN."
                 raise ValueError(message)
-        self.n_accept = as_positive_int(NAME, "n_accept", n_accept)
+        self.n_accept: Any = as_positive_int(NAME, "n_accept", n_accept)
         self.seed = _as_seed(rng)
         self.source = Source(self.seed, self.lower, self.upper, sampler)
         self.checked = self.nfev = self.failed = 0
@@ -306,7 +308,7 @@ class GuessAndCheck:
             self.checked += 1
         self._asked = 0
 
-    def add(self, first, count, checked):
+    def _add(self, first, count, checked):
         """Take over what was found among candidates first..first + count - 1, in their order."""
         room = self.n_accept - len(self.indices)
         taken = int(min(room, len(checked.indices)))
@@ -318,7 +320,7 @@ class GuessAndCheck:
         if checked.best[1] < self.checked:
             self.best = min(self.best, checked.best)
 
-    def restore(self, path):
+    def _restore(self, path):
         """Go on where a file says, if there is one."""
         if path is None or not Path(path).exists():
             return
@@ -337,8 +339,8 @@ class GuessAndCheck:
             del self.indices[self.n_accept :], self.values[self.n_accept :]
             self.checked = self.indices[-1] + 1
 
-    def save(self, path):
-        """Write what `restore` reads, in one step."""
+    def _save(self, path):
+        """Write what `_restore` reads, in one step."""
         if path is None:
             return
         partial = Path(str(path) + ".partial")
@@ -367,8 +369,6 @@ class GuessAndCheck:
         scipy.optimize.OptimizeResult
             See `guess_and_check`.
         """
-        from scipy.optimize import OptimizeResult
-
         found = [self.candidate(i) for i in self.indices]
         value, index = self.best
         if self.indices:
@@ -382,7 +382,7 @@ class GuessAndCheck:
             1: f"{len(self.indices)} candidates accepted of {self.checked} checked, all that "
             "`max_candidates` allows; raise it to go on, or accept more.",
         }.get(status) or MESSAGES[status].format(reason=reason, time_limit=time_limit)  # fmt: skip
-        return OptimizeResult(
+        return new_result(
             x=self.candidate(index) if index >= 0 else None, fun=value, success=status == 0,
             status=status, message=message, nfev=self.nfev or self.checked, nit=self.checked,
             accepted=found if self.source.sampler else np.array(found).reshape(-1, len(self.lower)),
@@ -393,7 +393,8 @@ class GuessAndCheck:
 
 def _drive(guesser, checker, limit, workers, time_limit, callback, checkpoint, progress):
     """Check chunk after chunk, in order; status and reason."""
-    count, mapping = as_workers(NAME, workers)
+    count, given = as_workers(NAME, workers)
+    mapping: Any = given
     started = saved = time.monotonic()
     pool, size, width = None, 16, count or 8
     if count and count > 1:
@@ -409,7 +410,7 @@ def _drive(guesser, checker, limit, workers, time_limit, callback, checkpoint, p
                 spans = _spans(guesser.checked, size, width if mapping else 1, limit, wanted)
                 for span, checked in zip(spans, (mapping or map)(checker, spans), strict=False):
                     if not guesser.done:
-                        guesser.add(*span[:2], checked)
+                        guesser._add(*span[:2], checked)
                 took = max(time.monotonic() - begun, 1e-6)
                 size = int(min(max(size * min(AIM / took, 4.0), 1), LARGEST))
                 line.show(f"{NAME}: {guesser.checked} checked, {len(guesser.indices)} accepted")
@@ -420,7 +421,7 @@ def _drive(guesser, checker, limit, workers, time_limit, callback, checkpoint, p
                 if time_limit is not None and time.monotonic() - started > time_limit:
                     return (0 if guesser.done else 3), ""
                 if time.monotonic() - saved > 30:
-                    guesser.save(checkpoint)
+                    guesser._save(checkpoint)
                     saved = time.monotonic()
     except Stop as stop:
         return stop.status, stop.reason
@@ -431,7 +432,7 @@ def _drive(guesser, checker, limit, workers, time_limit, callback, checkpoint, p
     finally:
         if pool is not None:
             pool.shutdown(wait=False, cancel_futures=True)
-        guesser.save(checkpoint)
+        guesser._save(checkpoint)
     return (0 if guesser.done or guesser.accept == -np.inf else 1), ""
 
 
@@ -439,7 +440,7 @@ def _check_first(checker, guesser):
     checked = checker((0, 1, 1))
     if checked.error is not None:
         raise checked.error
-    guesser.add(0, 1, checked)
+    guesser._add(0, 1, checked)
 
 
 def _spans(first, size, width, limit, wanted):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+from typing import Any
 
 from .guess_and_check import guess_and_check
 from .pattern_search import pattern_search
@@ -71,7 +72,8 @@ def minimize(
 
     See Also
     --------
-    pattern_search, guess_and_check
+    pattern_search : The default, and its keywords.
+    guess_and_check : Random candidates, and its keywords.
 
     Examples
     --------
@@ -99,7 +101,7 @@ def minimize(
 
 
 def _by_scipy(fun, x0, args, method, **keywords):
-    from scipy.optimize import minimize as scipy_minimize
+    import scipy.optimize
 
     if isinstance(method, str):
         known = [*METHODS, *FROM_SCIPY]
@@ -117,4 +119,5 @@ def _by_scipy(fun, x0, args, method, **keywords):
     if x0 is None:
         message = f"minimize: `x0` must be given for {method!r}."
         raise ValueError(message)
-    return scipy_minimize(fun, x0, args=args, method=method, **keywords)
+    by_scipy: Any = scipy.optimize.minimize
+    return by_scipy(fun, x0, args=args, method=method, **keywords)

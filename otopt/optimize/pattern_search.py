@@ -15,6 +15,7 @@ from ._inputs import Space
 from ._loop import MESSAGES, Checkpoint, Limits, Values, drive
 from ._objective import Objective
 from ._pattern import PatternSettings, Search
+from ._result import new_result
 
 __all__ = ["PatternSearch", "pattern_search"]
 
@@ -290,7 +291,7 @@ class PatternSearch:
 
     @property
     def target(self):
-        """`tell` may leave out what comes after the first value below this; None for nothing."""
+        """What comes after the first value below this need not be told; None for nothing."""
         return None if self._question is None else self._question.target
 
     def ask(self):
@@ -348,13 +349,16 @@ class PatternSearch:
     def result(self, values=None):
         """Return what is known so far.
 
+        Parameters
+        ----------
+        values : optional
+            The account that `pattern_search` keeps of evaluations.
+
         Returns
         -------
         scipy.optimize.OptimizeResult
             Fields `x`, `fun`, `nit`, `step` and `certified`.
         """
-        from scipy.optimize import OptimizeResult
-
         fields: dict[str, Any] = {"x": self.x, "fun": self.fun}
         if values is not None:
             best = values.best_point
@@ -367,7 +371,7 @@ class PatternSearch:
             }  # fmt: skip
         if self.search.settings.noisy:
             fields["fun_evaluations"] = self.search.measured
-        return OptimizeResult(
+        return new_result(
             **fields, nit=self.search.nit, step=self.search.step, certified=self.certified
         )
 
