@@ -23,7 +23,7 @@ GOOD, GREAT = 0.1, 0.7  # actual over predicted decrease
 FLAT = 0.25  # least singular value, in steps, of points that fix a gradient
 SHORT = 0.01  # of the step: model steps below that are not tried
 MEMORY = 0.7  # of the trust in the model
-TRUSTED = 0.5  # below that, simplex moves stand in for polls
+TRUSTED = 0.35  # below that (three failures in a row), simplex moves stand in for polls
 LARGEST = 1e10  # step, over the first
 HUGE = 1e200  # values beyond that do not enter the model
 
