@@ -160,8 +160,11 @@ shortlist(C, v, length) -> u, columns (n, length) int32, cost (n, length)
 cluster(features (n, d), size) -> order (n,), start (c + 1,)
     Points in boxes of at most `size` neighbours; box r is ``order[start[r] : start[r + 1]]``.
 
-cluster_costs(C, row_order, row_start, column_order, column_start) -> (R, m), (R, S)
-    Mean cost from clusters of rows to columns and to clusters of columns.
+cluster_costs(C, row_order, row_start, column_order, column_start) -> (R, S)
+    Mean cost from clusters of rows to clusters of columns.
+
+potentials_of_clusters(C, row_order, row_start, u (R,)) -> v (m,)
+    Column potentials from those of clusters of rows, by the mean cost of a cluster.
 
 greedy_flow(C, v, supply, demand, columns, order) -> arcs
     Fills the entries of the lists in the order given (entry ``i * length + k``), then what is left.
