@@ -2,6 +2,9 @@
 from . import distributed, errors, nn, testing
 from ._backend import show_config
 from ._core.status import Status
+from .optimize.guess_and_check import GuessAndCheck, guess_and_check
+from .optimize.minimize import minimize
+from .optimize.pattern_search import PatternSearch, pattern_search
 from .ot.assignment import AssignmentResult, assignment
 from .ot.entropic import SinkhornOptions, SinkhornProgress, sinkhorn
 from .ot.entropic_batch import EntropicBatch, sinkhorn_batch
@@ -22,6 +25,7 @@ __all__ = [
     "EmdOptions",
     "EntropicBatch",
     "EntropicResult",
+    "GuessAndCheck",
     "LineMeasure",
     "MMOTMinimizeResult",
     "MMOTResult",
@@ -29,6 +33,7 @@ __all__ = [
     "MultiMarginalPlan",
     "NullLevel",
     "OTResult",
+    "PatternSearch",
     "SinkhornOptions",
     "SinkhornProgress",
     "SparseOTOptions",
@@ -38,11 +43,14 @@ __all__ = [
     "emd",
     "emd_batch",
     "errors",
+    "guess_and_check",
+    "minimize",
     "mmot_1d",
     "mmot_minimize",
     "mmot_null_level",
     "mmot_samples",
     "nn",
+    "pattern_search",
     "show_config",
     "sinkhorn",
     "sinkhorn_batch",
