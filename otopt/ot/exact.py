@@ -9,7 +9,7 @@ from otopt._core.options import EmdOptions
 from otopt._core.status import Status
 from otopt.errors import ConvergenceWarning, FeasibilityWarning
 
-from ._exact_solve import Settings, solve
+from ._exact_solve import Points, Settings, solve
 from ._exact_sparse import solve_sparse
 from ._tensors import as_tensors
 
@@ -19,8 +19,11 @@ __all__ = ["EmdOptions", "emd"]
 def emd(
     a,
     b,
-    C,
+    C=None,
     *,
+    X=None,
+    Y=None,
+    metric="sqeuclidean",
     warm_start=None,
     maxiter=None,
     time_limit=None,
@@ -133,8 +136,8 @@ def emd(
             raise ValueError(message)
         result = solve_sparse(a, b, C, settings)
     else:
-        home, (a, b, C) = numpy_views("emd", a=a, b=b, C=C)
-        result = solve(a, b, C, warm_start, settings)
+        home, (a, b, C, X, Y) = numpy_views("emd", a=a, b=b, C=C, X=X, Y=Y)
+        result = solve(a, b, Points(X, Y, metric) if C is None else C, warm_start, settings)
     if result.status is Status.ITERATION_LIMIT:
         warnings.warn(f"emd: {result.message}", ConvergenceWarning, stacklevel=2)
     elif result.status is Status.INFEASIBLE:
