@@ -132,6 +132,19 @@ def _price_list(columns, cost, v, level):
 
 
 @njit(cache=True, nogil=True)
+def scattering_stride(n):
+    """A step that visits all of n places, one after the other far apart."""
+    stride = max(1, int(0.618 * n))
+    while True:
+        x, y = n, stride
+        while y > 0:
+            x, y = y, x % y
+        if x == 1:
+            return stride
+        stride += 1
+
+
+@njit(cache=True, nogil=True)
 def simplex(C, columns, cost, tree, batch, tol, most_pivots, most_work, tally):
     """Pivot until all reduced costs of C, at the same potentials, are at least -tol.
 
@@ -158,6 +171,7 @@ def simplex(C, columns, cost, tree, batch, tol, most_pivots, most_work, tally):
     batch_row = np.empty(batch, np.int64)
     batch_slot = np.empty(batch, np.int64)
     batch_price = np.empty(batch)
+    stride = scattering_stride(n)
     row = tally[3]
     dense_row = tally[4]
     pivots = 0
@@ -182,9 +196,9 @@ def simplex(C, columns, cost, tree, batch, tol, most_pivots, most_work, tally):
                     batch_row[k] = row
                     batch_slot[k] = slot
                     found += 1
-                row += 1
-                if row == n:
-                    row = 0
+                row += stride
+                if row >= n:
+                    row -= n
                 quiet += 1
                 work += length
             done = 0
