@@ -96,15 +96,13 @@ def _conclude(solution, limits, gap):
 def _full_potentials(problem, kernels, source, target):
     """Potentials of all rows and columns; those without mass are priced out."""
     n, m = problem.shape
-    if len(source) == n and len(target) == m:
-        return Potentials(source.copy(), target.copy())
     alpha, beta = np.empty(n), np.empty(m)
     alpha[problem.rows], beta[problem.columns] = source, target
-    empty_rows = np.setdiff1d(np.arange(n), problem.rows)
-    if len(empty_rows):
+    if len(source) < n:
+        empty_rows = np.setdiff1d(np.arange(n), problem.rows)
         alpha[empty_rows] = kernels.row_potentials(problem.row_block(empty_rows), target)
-    empty_columns = np.setdiff1d(np.arange(m), problem.columns)
-    if len(empty_columns):
+    if len(target) < m:
+        empty_columns = np.setdiff1d(np.arange(m), problem.columns)
         block, order = problem.column_block(empty_columns)
         beta[empty_columns] = kernels.row_potentials(block, alpha[order])
     return Potentials(alpha, beta)
