@@ -93,7 +93,13 @@ def main(argv=None):
     console = _run.console(140)
 
     environment = describe()
-    run = {"environment": environment, "cells": [], "assignments": [], "first_call": [], "clouds": []}
+    run = {
+        "environment": environment,
+        "cells": [],
+        "assignments": [],
+        "first_call": [],
+        "clouds": [],
+    }
     if args.resume:
         run = _run.resume(run, path)
     jobs = left_over(plan_of_run(args.quick), run)

@@ -18,7 +18,9 @@ EPS = np.finfo(float).eps
 
 def linear_value(problem, rows, columns, flow):
     """<T, C> of a flow."""
-    return float((entries(problem.C, rows, columns) * (flow * problem.quantum)).sum(dtype=np.float64))
+    return float(
+        (entries(problem.C, rows, columns) * (flow * problem.quantum)).sum(dtype=np.float64)
+    )
 
 
 def dual_value(problem, u, v):

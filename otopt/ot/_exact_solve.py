@@ -219,9 +219,7 @@ def _resume_point(function, warm_start, problem):
         raise TypeError(message) from None
     shape = source.shape + target.shape
     if shape != problem.shape:
-        message = (
-            f"{rule} for the shape of `C`, {problem.shape}; got {shape}; solve cold instead."
-        )
+        message = f"{rule} for the shape of `C`, {problem.shape}; got {shape}; solve cold instead."
         raise ValueError(message)
     if not (np.isfinite(source).all() and np.isfinite(target).all()):
         message = f"{rule} that are finite; solve cold instead."

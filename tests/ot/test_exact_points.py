@@ -66,9 +66,7 @@ def small_clouds(draw):
 
 
 @pytest.mark.reference
-@given(
-    small_clouds(), st.sampled_from(METRICS), st.sampled_from(["auto", "multilevel", "flat"])
-)
+@given(small_clouds(), st.sampled_from(METRICS), st.sampled_from(["auto", "multilevel", "flat"]))
 def test_agrees_with_a_linear_programme(problem, metric, method):
     a, b, X, Y = problem
     C = matrix(X, Y, metric)
@@ -222,5 +220,5 @@ def test_bad_points_are_refused_by_name(case):
 def test_points_of_a_sparse_problem_are_refused():
     from scipy import sparse
 
-    with pytest.raises(TypeError, match="^emd: .*`C` and `X` and `Y`"):
+    with pytest.raises(TypeError, match=r"^emd: .*`C` and `X` and `Y`"):
         otopt.emd(A, B, sparse.csr_array(np.ones((4, 5))), X=P, Y=Q)
