@@ -4,6 +4,8 @@ numba picks the version by the type of C: an array, or a `PointCost`, whose rows
 branch and bound over the boxes of its points. Both give the same numbers for the same costs.
 """
 
+from typing import Any
+
 import numpy as np
 from numba import njit, types
 from numba.extending import overload
@@ -48,11 +50,11 @@ def least_cost(y, cloud, metric, v, planes, above, space):
 # -- one entry ----------------------------------------------------------------------------------
 
 
-def shape_of(C):
+def shape_of(C) -> Any:
     """Rows and columns."""
 
 
-def entry(C, i, j):
+def entry(C, i, j) -> Any:
     """One entry."""
 
 
@@ -73,19 +75,19 @@ def _entry(C, i, j):
 # -- one row ------------------------------------------------------------------------------------
 
 
-def row_space(C, length):
+def row_space(C, length) -> Any:
     """Scratch space for rows, and for lists of so many entries."""
 
 
-def bounds_at(C, v):
+def bounds_at(C, v) -> Any:
     """What bounds ``C - v`` from below, for as long as v does not change."""
 
 
-def rows_at_once(C, batch):
+def rows_at_once(C, batch) -> Any:
     """How many rows to refill at the same v: more where new bounds take long."""
 
 
-def row_minimum(C, i, v, bounds, guess, space):
+def row_minimum(C, i, v, bounds, guess, space) -> Any:
     """Minimum of ``C_i - v`` and the work it took; quick where `guess` is just above it."""
 
 
