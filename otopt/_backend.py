@@ -31,6 +31,7 @@ MODULES = {
     "columns": {"numba": "numba_cpu", "reference": "reference"},
     "points": {"numba": "numba_points", "reference": "reference_points"},
     "network": {"numba": "numba_network", "reference": "reference_network"},
+    "network points": {"numba": "numba_network_points", "reference": "reference_network_points"},
     "gibbs": {"numba": "numba_gibbs", "reference": "reference_gibbs"},
     "line": {"numba": "numba_line", "reference": "reference_line"},
     "prices": {"numba": "numba_prices", "reference": "reference_prices"},
@@ -42,9 +43,9 @@ def kernels(family="columns"):
     """Return the module of kernels in use; ``OTOPT_KERNELS=reference`` forces the slow path.
 
     `family` is "columns" for the kernels of `sparse_ot`, "points" for those that take a
-    `PointCost` for the cost, "network" for those of `emd`, "gibbs" for
-    `sinkhorn`, "line" for `mmot_1d`, "prices" for `solve_prices`, "philox" for random numbers by
-    index.
+    `PointCost` for the cost, "network" and "network points" likewise for those of `emd`, "gibbs"
+    for `sinkhorn`, "line" for `mmot_1d`, "prices" for `solve_prices`, "philox" for random numbers
+    by index.
     """
     name = os.environ.get("OTOPT_KERNELS", "numba")
     modules = MODULES[family]

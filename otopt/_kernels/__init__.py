@@ -184,6 +184,10 @@ simplex(C, columns, cost, tree, batch, tol, most_pivots, most_work, tally) -> st
     Pivots until no reduced cost is below -tol (status 0, and ``least = row_potentials(C, v)``), or
     until a limit (status 1; call again to go on). `tally (5,)` adds up pivots and rows of C priced.
 
+Between points, `numba_network_points` beside `reference_network_points` have these functions for
+a `PointCost` in place of C, except `cost_range`, `sample_range`, `cluster_costs` and
+`potentials_of_clusters`: such a cost is finite, and its points have means.
+
 Multi-marginal transport on a line
 ----------------------------------
 A third family, `numba_line` beside `reference_line`; `torch_line` has what other devices need.

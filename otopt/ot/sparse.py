@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from otopt._backend import kernels as select_kernels
 from otopt._backend import numpy_views
-from otopt._core.clouds import METRICS
 from otopt._core.options import SparseOTOptions
 from otopt._core.problems import SparseOT
-from otopt._core.validation import as_choice
+from otopt._core.validation import check_cost_given
 
 from ._solve import check_settings, check_warm_start, solve, warn_of_failure
 from ._tensors import as_tensors
@@ -174,14 +173,7 @@ def _as_problem(a, b, C, k, X, Y, metric, reg, kernels):
     if k is ...:
         message = "sparse_ot: `k` must be given; got nothing; k=None asks for no constraint."
         raise TypeError(message)
-    given = [name for name, x in (("C", C), ("X", X), ("Y", Y)) if x is not None]
-    if given not in (["C"], ["X", "Y"]):
-        message = (
-            "sparse_ot: the cost must be given either as `C` or by both `X` and `Y`; got "
-            f"{' and '.join(f'`{name}`' for name in given) or 'none of them'}; leave out the rest."
-        )
-        raise TypeError(message)
+    check_cost_given("sparse_ot", C, X, Y, metric)
     if C is not None:
-        as_choice("sparse_ot", "metric", metric, METRICS)
         return SparseOT.from_arrays(a, b, C, k, reg)
     return SparseOT.from_points(a, b, X, Y, metric, k, reg, cost_range=kernels.cost_range)
