@@ -89,7 +89,7 @@ def relax_small(a, b, C, Ct, k, reg, unit, mass, tol, maxiter, lists, columns, s
 
     scratch = np.empty(m), np.empty(m), np.empty((m, k), np.int32), np.empty((m, k))
     reference = np.zeros(n)
-    gradient, support = evaluate(alpha, reference, a, b, Ct, capacity, reg, mu, lists, columns)
+    gradient = evaluate(alpha, reference, a, b, Ct, capacity, reg, mu, lists, columns)
     best, best_alpha = -np.inf, alpha
     goal_gap = tol if k > 1 else max(0.01 * tol, min(tol, 1e-9))
     nit, nfev = 0, 1
