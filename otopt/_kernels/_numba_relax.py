@@ -36,7 +36,7 @@ def _spreading_curvature(alpha, b, Ct, entries, sample):
 
 
 @njit(cache=True)
-def _relaxed_value(support, columns, k, reg):
+def relaxed_value(support, columns, k, reg):
     start, _, cost, mass, kind = support
     linear = 0.0
     square = 0.0
@@ -106,7 +106,7 @@ def relax_small(a, b, C, Ct, k, reg, unit, mass, tol, maxiter, lists, columns, s
         bound = _bound(alpha, a, b, Ct, k, reg, *scratch)
         if bound > best:
             best, best_alpha = bound, alpha
-        value = _relaxed_value(support, columns, capacity, reg) + np.dot(alpha, gradient)
+        value = relaxed_value(support, columns, capacity, reg) + np.dot(alpha, gradient)
         gap = (value - best) / max(abs(value), 1e-9 * unit * mass)
         for j in range(m):
             lists.margin[j] = min(lists.margin[j], 2.0 * (reg + mu) * b[j] + 1e-4 * unit)
