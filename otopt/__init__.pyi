@@ -1,6 +1,7 @@
 # The table of contents: every public name of otopt, loaded on first use (SPEC 1).
 from . import distributed, errors, nn, testing
 from ._backend import show_config
+from ._core.penalties import KLPenalty, L2Penalty, MassBounds
 from ._core.status import Status
 from .ot.assignment import AssignmentResult, assignment
 from .ot.entropic import SinkhornOptions, SinkhornProgress, sinkhorn
@@ -22,11 +23,14 @@ __all__ = [
     "EmdOptions",
     "EntropicBatch",
     "EntropicResult",
+    "KLPenalty",
+    "L2Penalty",
     "LineMeasure",
     "MMOTMinimizeResult",
     "MMOTResult",
     "MMOTSamplesResult",
     "MultiMarginalPlan",
+    "MassBounds",
     "NullLevel",
     "OTResult",
     "SinkhornOptions",

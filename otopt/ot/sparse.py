@@ -6,9 +6,11 @@ from otopt._backend import kernels as select_kernels
 from otopt._backend import numpy_views
 from otopt._core.clouds import METRICS
 from otopt._core.options import SparseOTOptions
+from otopt._core.penalties import as_penalties
 from otopt._core.problems import SparseOT
 from otopt._core.validation import as_choice
 
+from ._penalised import solve_penalised
 from ._solve import check_settings, check_warm_start, solve, warn_of_failure
 from ._tensors import as_tensors
 
@@ -25,6 +27,7 @@ def sparse_ot(
     Y=None,
     metric="sqeuclidean",
     reg=None,
+    marginal_penalty=None,
     tol=1e-6,
     maxiter=None,
     rounding="repair",
@@ -73,6 +76,11 @@ def sparse_ot(
         Quadratic regularisation, >= 0, in units of cost per mass. The default ``(C.max() -
         C.min()) / a.sum()`` leaves the plan unchanged when the cost or the masses are multiplied
         by a constant. 0 is the linear programme.
+    marginal_penalty : penalty, float or pair of them, optional
+        Adds a cost F(T 1) in place of ``T 1 = a``, and G(T' 1) in place of ``T' 1 = b``: a
+        `KLPenalty` (a number stands for one, as in `sinkhorn`), an `L2Penalty` or `MassBounds`. A
+        pair gives one for each side; None keeps a constraint. Sums may differ then, and all masses
+        must be positive. Needs `C`.
     tol : float
         Accepted marginal error of the relaxation (relative to the mass) and accepted relative gap
         between its value and `dual_bound`. A result is optimal when its own gap is within `tol`.
@@ -161,14 +169,18 @@ def sparse_ot(
     )
     home, (a, b, C, X, Y) = numpy_views("sparse_ot", a=a, b=b, C=C, X=X, Y=Y)
     kernels = select_kernels("points" if C is None else "columns")
-    problem = _as_problem(a, b, C, k, X, Y, metric, reg, kernels)
+    penalties = as_penalties("sparse_ot", marginal_penalty)
+    problem = _as_problem(a, b, C, k, X, Y, metric, reg, kernels, penalties)
     warm_start = check_warm_start("sparse_ot", warm_start, problem.shape)
-    result = solve(problem, kernels, k, settings, warm_start)
+    if penalties is None:
+        result = solve(problem, kernels, k, settings, warm_start)
+    else:
+        result = solve_penalised(problem, kernels, k, settings, warm_start, penalties)
     warn_of_failure(result, stacklevel=3)
     return result if home is None else as_tensors(result, home)
 
 
-def _as_problem(a, b, C, k, X, Y, metric, reg, kernels):
+def _as_problem(a, b, C, k, X, Y, metric, reg, kernels, penalties):
     if k is ...:
         message = "sparse_ot: `k` must be given; got nothing; k=None asks for no constraint."
         raise TypeError(message)
@@ -181,5 +193,12 @@ def _as_problem(a, b, C, k, X, Y, metric, reg, kernels):
         raise TypeError(message)
     if C is not None:
         as_choice("sparse_ot", "metric", metric, METRICS)
+        if penalties is not None:
+            return SparseOT.from_unbalanced(a, b, C, k, reg)
         return SparseOT.from_arrays(a, b, C, k, reg)
+    if penalties is not None:
+        message = (
+            "sparse_ot: `marginal_penalty` needs the cost as a matrix `C`; got points `X` and `Y`."
+        )
+        raise ValueError(message)
     return SparseOT.from_points(a, b, X, Y, metric, k, reg, cost_range=kernels.cost_range)
