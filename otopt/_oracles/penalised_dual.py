@@ -116,7 +116,12 @@ class PenalisedDual(ProximalDual):
         imbalance = np.bincount(label, gradient, minlength=self.n) * (soft == 0)
         d = self._penalised_solve(gradient - (imbalance / np.maximum(size, 1))[label])
         mean = np.bincount(label, d, minlength=self.n) / np.maximum(size, 1) * (soft == 0)
-        d += (self._component_shift(alpha, gradient, label, size, imbalance) - mean)[label]
+        shift = self._component_shift(alpha, gradient, label, size, imbalance)
+        if size[label[0]] == self.n:  # one component, whose balance is not given here
+            reach = (self.reg + self.mu) * self.nominal.mean()
+            newton = imbalance[label[0]] / self.n * (self.reg + self.mu)
+            shift[label[0]] = min(max(newton, -reach), reach)
+        d += (shift - mean)[label]
         return d if gradient @ d > 0.0 else gradient * (self.reg + self.mu)
 
     def _penalised_solve(self, g):

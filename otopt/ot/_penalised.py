@@ -49,16 +49,13 @@ def solve_penalised(problem, kernels, k, settings, warm_start, penalties) -> OTR
         gradient = relaxation.gradient
         if outcome == "converged":
             try:
-                step = semismooth_newton(
-                    oracle, oracle.reference, tol=TIGHT * problem.mass, maxiter=STEPS
-                )
-                gradient = step.gradient
-                monitor.consider(oracle, step.x)
+                gradient = _tighten(problem, oracle, gradient)
+                monitor.consider(oracle, oracle.reference)
             except STOPS:
                 outcome = "stopped"
     n, m = problem.shape
     start, rows, _, mass, _ = oracle.support
-    plan = csc_array((mass, rows, start), shape=(n, m))
+    plan = csc_array((mass, rows, start), shape=(n, m), copy=True)  # sorted in place below
     plan.sort_indices()
     relaxed = RelaxedPlan(
         plan=plan,
@@ -100,6 +97,15 @@ def solve_penalised(problem, kernels, k, settings, warm_start, penalties) -> OTR
         reg=problem.reg,
         k=problem.k,
     )
+
+
+def _tighten(problem, oracle, gradient):
+    """Settle the masses as far as Newton steps take them; the gradient left."""
+    before, residual = oracle.reference, np.abs(gradient).sum()
+    step = semismooth_newton(oracle, before, tol=TIGHT * problem.mass, maxiter=STEPS)
+    if np.abs(step.gradient).sum() <= residual:
+        return step.gradient
+    return oracle.evaluate(before)[1]  # rounding errors are all that was left
 
 
 class _Rounded(NamedTuple):
