@@ -161,7 +161,8 @@ class MassBounds(Penalty):
         high = as_real("MassBounds", "high", self.high, low=0.0, strict=True)
         if low > high:
             message = (
-                f"MassBounds: `low` must not exceed `high`; got {low:g} and {high:g}; exchange them."
+                f"MassBounds: `low` must not exceed `high`; got {low:g} and {high:g}; "
+                "exchange them."
             )
             raise ValueError(message)
 
@@ -198,10 +199,10 @@ def _as_penalty(function, x):
         return Exact()
     if isinstance(x, Penalty):
         return x
-    if isinstance(x, (bool, str)) or not np.isscalar(x):
+    if isinstance(x, bool) or not isinstance(x, (int, float, np.number)):
         message = (
             f"{function}: `marginal_penalty` must be a KLPenalty, L2Penalty, MassBounds, a number "
             f"(that of a KLPenalty) or None; got {x!r}."
         )
         raise TypeError(message)
-    return Exact() if x == np.inf else KLPenalty(float(x))
+    return Exact() if x == np.inf else KLPenalty(float(x))  # pyright: ignore[reportArgumentType]

@@ -41,9 +41,7 @@ class PenalisedDual(ProximalDual):
     def evaluate(self, alpha):
         """The gradient, masses that the rows ask for less those they get; nan for the value."""
         self.nfev += 1
-        self.row_mass, self.row_slope = self.of_rows.answer(
-            alpha, self.a, self.mu, self.row_centre
-        )
+        self.row_mass, self.row_slope = self.of_rows.answer(alpha, self.a, self.mu, self.row_centre)
         if isinstance(self.of_columns, Exact):
             self.solve_columns(alpha)
         else:

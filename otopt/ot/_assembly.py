@@ -13,7 +13,7 @@ from otopt._rounding.rounding import FEASIBLE
 
 from .result import OTResult, Potentials, RelaxedPlan
 
-__all__ = ["assemble"]
+__all__ = ["assemble", "compact"]
 
 
 def assemble(problem, monitor, relaxation, rounded, outcome, k, tol, started):
@@ -43,7 +43,7 @@ def assemble(problem, monitor, relaxation, rounded, outcome, k, tol, started):
     else:
         rows, mass = rounded.pool.rows, rounded.pool.mass
     linear, value, error = _measure(problem, oracle.kernels, rows, mass)
-    rows, mass = _compact(problem.rows[rows], mass)
+    rows, mass = compact(problem.rows[rows], mass)
     feasible = rounded is not None and rounded.feasible and error <= FEASIBLE * problem.mass
     gap = problem.relative_gap(value, monitor.best.bound) if feasible else np.inf
     status, message = _conclude(
@@ -74,7 +74,7 @@ def assemble(problem, monitor, relaxation, rounded, outcome, k, tol, started):
     )
 
 
-def _compact(rows, mass):
+def compact(rows, mass):
     """Shift the used slots of every column to the front, by increasing row."""
     keys = np.where(mass > 0, rows, np.iinfo(rows.dtype).max)
     order = np.argsort(keys, axis=1, kind="stable")

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from otopt._core.penalties import Exact
 from otopt._core.problems import SparseOT
 from otopt._core.progress import StatusLine
 from otopt._core.status import Status
@@ -18,7 +19,7 @@ from otopt._rounding.pool import Pool
 from otopt._rounding.rounding import FEASIBLE
 from otopt._solvers.semismooth_newton import semismooth_newton
 
-from ._assembly import _compact
+from ._assembly import compact
 from ._relaxation import STOPS, Monitor, relax
 from ._solve import solve
 from .result import OTResult, Potentials, RelaxedPlan
@@ -43,7 +44,7 @@ def solve_penalised(problem, kernels, k, settings, warm_start, penalties) -> OTR
             problem, kernels, monitor,
             tol=settings.tol, maxiter=settings.maxiter, workers=settings.workers,
             options=settings.options, warm_start=warm,
-            dual=partial(PenalisedDual, penalties=penalties),
+            dual=partial(PenalisedDual, penalties=penalties),  # pyright: ignore
         )  # fmt: skip
         oracle, outcome = relaxation.oracle, relaxation.outcome
         gradient = relaxation.gradient
@@ -68,13 +69,15 @@ def solve_penalised(problem, kernels, k, settings, warm_start, penalties) -> OTR
         best = _round(problem, kernels, k, settings, penalties, oracle, monitor, plan)
     feasible = best is not None and best.error <= FEASIBLE * problem.mass
     if best is None:
-        best = _Rounded(monitor.best.rows, monitor.best.mass, float(np.abs(gradient).sum()))
-    rows, mass = _compact(best.rows, best.mass)
+        best = _Rounded(
+            monitor.certificate.rows, monitor.certificate.mass, float(np.abs(gradient).sum())
+        )
+    rows, mass = compact(best.rows, best.mass)
     linear, value, r, s = _measure(problem, kernels, rows, mass)
     value += penalties[0].value(r, problem.a) + penalties[1].value(s, problem.b)
-    bound = monitor.best.bound
+    bound = monitor.certificate.bound
     gap = problem.relative_gap(value, bound) if feasible else np.inf
-    status, message = _conclude(outcome, feasible, gap, settings, monitor)
+    status, message = _conclude(problem, penalties, outcome, feasible, gap, settings, monitor)
     width = rows.shape[1] if k is None else problem.k
     all_rows, all_mass = np.full((m, width), -1), np.zeros((m, width))
     all_rows[:, : rows.shape[1]] = np.where(mass > 0, rows, -1)
@@ -87,7 +90,7 @@ def solve_penalised(problem, kernels, k, settings, warm_start, penalties) -> OTR
         dual_bound=bound,
         gap=gap,
         marginal_error=best.error,
-        potentials=Potentials(monitor.best.alpha, monitor.best.beta),
+        potentials=Potentials(monitor.certificate.alpha, monitor.certificate.beta),
         relaxed=relaxed,
         status=status,
         message=message,
@@ -118,7 +121,7 @@ class _Rounded(NamedTuple):
 
 def _round(problem, kernels, k, settings, penalties, oracle, monitor, plan):
     """The better of two supports: the heaviest entries, and a plan of the same marginals."""
-    alpha, beta = monitor.best.alpha, monitor.best.beta
+    alpha, beta = monitor.certificate.alpha, monitor.certificate.beta
     pool = Pool.around(oracle, alpha, beta, settings.options.extra_candidates)
     support = pool.top(pool.mass, problem.k)
     is_sparse = not (pool.mass[~support] > 0).any()
@@ -152,7 +155,7 @@ def _pool_of(problem, kernels, balanced, alpha):
     column, slot = np.nonzero(rows >= 0)
     row = rows[column, slot]
     cost = kernels.entries(problem.Ct, column, row).astype(float)
-    return Pool._padded(column, row, cost, mass[column, slot], len(rows))
+    return Pool.of_entries(column, row, cost, mass[column, slot], len(rows))
 
 
 def _settle(problem, kernels, penalties, pool, alpha):
@@ -184,8 +187,14 @@ def _measure(problem, kernels, rows, mass):
     return linear, value, np.bincount(row, t, minlength=len(problem.a)), mass.sum(axis=1)
 
 
-def _conclude(outcome, feasible, gap, settings, monitor):
+def _conclude(problem, penalties, outcome, feasible, gap, settings, monitor):
     tol = settings.tol
+    must_move = isinstance(penalties[0], Exact) or getattr(penalties[0], "low", 0.0) > 0
+    n, m = problem.shape
+    if must_move and n > problem.k * m:
+        return Status.INFEASIBLE, (
+            f"Proven infeasible: every row needs a nonzero, and k * m = {problem.k * m} < n = {n}."
+        )
     if outcome == "stopped":
         return Status.STOPPED, (
             f"Stopped after {monitor.nit} Newton steps. Pass this result as `warm_start` to go on."

@@ -10,9 +10,10 @@ from otopt._core.penalties import as_penalties
 from otopt._core.problems import SparseOT
 from otopt._core.validation import as_choice
 
+from ._axis import as_axis, check_orientation, transposed_result
 from ._penalised import solve_penalised
 from ._solve import check_settings, check_warm_start, solve, warn_of_failure
-from ._tensors import as_tensors
+from ._tensors import as_numpy, as_tensors
 
 __all__ = ["SparseOTOptions", "sparse_ot"]
 
@@ -23,6 +24,7 @@ def sparse_ot(
     C=None,
     k=...,
     *,
+    axis=0,
     X=None,
     Y=None,
     metric="sqeuclidean",
@@ -45,8 +47,8 @@ def sparse_ot(
         \|t_j\|_0\le k\ \text{for every column}
         \end{aligned}
 
-    Every target is fed by at most k sources. To bound the rows instead, transpose: ``sparse_ot(b,
-    a, C.T, k)``. The cost is given as a matrix `C`, or by points `X` and `Y` and a `metric`; then
+    Every target is fed by at most k sources; with ``axis=1`` every source feeds at most k targets
+    instead. The cost is given as a matrix `C`, or by points `X` and `Y` and a `metric`; then
     the matrix is never formed.
 
     Parameters
@@ -66,6 +68,9 @@ def sparse_ot(
         Nonzeros allowed in a column; must be given. None or k >= n: no constraint (quadratic
         transport). A plan exists for weights in general position only if ``k * m >= n + m - 1``,
         for uniform ones only if ``k * m >= n + m - gcd(n, m)``.
+    axis : {0, 1}
+        What k bounds: 0 the nonzeros of every column, 1 those of every row. For 1, exchange rows
+        and columns, n and m, in what is said of k here and in the result.
     X, Y : array_like, shape (n, d), (m, d), optional
         Points of the sources and of the targets, finite, in place of `C`. float32 is kept where
         both are; distances are always summed in float64.
@@ -168,6 +173,14 @@ def sparse_ot(
         options=options,
     )
     home, (a, b, C, X, Y) = numpy_views("sparse_ot", a=a, b=b, C=C, X=X, Y=Y)
+    if as_axis("sparse_ot", axis) == 1:
+        if C is not None:
+            C = check_orientation("sparse_ot", a, b, C).T
+        a, b, X, Y = b, a, Y, X
+        if check_warm_start("sparse_ot", warm_start) is not None:
+            warm_start = transposed_result(as_numpy(warm_start))
+        if isinstance(marginal_penalty, tuple):
+            marginal_penalty = marginal_penalty[::-1]
     kernels = select_kernels("points" if C is None else "columns")
     penalties = as_penalties("sparse_ot", marginal_penalty)
     problem = _as_problem(a, b, C, k, X, Y, metric, reg, kernels, penalties)
@@ -176,6 +189,7 @@ def sparse_ot(
         result = solve(problem, kernels, k, settings, warm_start)
     else:
         result = solve_penalised(problem, kernels, k, settings, warm_start, penalties)
+    result = transposed_result(result) if axis == 1 else result
     warn_of_failure(result, stacklevel=3)
     return result if home is None else as_tensors(result, home)
 

@@ -16,6 +16,7 @@ from otopt._core.status import Status
 from otopt._core.validation import as_positive_int
 from otopt.errors import ConvergenceWarning, FeasibilityWarning
 
+from ._axis import as_axis, check_orientation, transposed_result
 from ._batches import as_problems
 from ._solve import Settings, check_settings, solve
 from ._tensors import as_tensors
@@ -29,7 +30,18 @@ NAME = "sparse_ot_batch"
 
 
 def sparse_ot_batch(
-    a, b, C, k, *, reg=None, tol=1e-6, maxiter=None, rounding="repair", workers=-1, options=None
+    a,
+    b,
+    C,
+    k,
+    *,
+    axis=0,
+    reg=None,
+    tol=1e-6,
+    maxiter=None,
+    rounding="repair",
+    workers=-1,
+    options=None,
 ):
     r"""Transport with at most k nonzeros a column for many problems, each with its own result.
 
@@ -54,6 +66,8 @@ def sparse_ot_batch(
         problems may differ in shape. torch tensors, as in `sparse_ot`, give results in tensors.
     k : int or None
         Nonzeros allowed in a column; None for no constraint.
+    axis : {0, 1}
+        What k bounds: 0 every column, 1 every row; see `sparse_ot`.
     reg : float, optional
         Quadratic regularisation, >= 0; by default ``(C.max() - C.min()) / a.sum()`` of every
         problem.
@@ -111,15 +125,20 @@ def sparse_ot_batch(
         callback=None,
         options=options,
     )
+    axis = as_axis(NAME, axis)
     run_all = workers if callable(workers) else _threads(workers)
     jobs, homes = [], []
     for index, arrays in enumerate(as_problems(NAME, a, b, C)):
         function = f"{NAME}: problem {index}"
         home, (x, y, cost) = numpy_views(function, **dict(zip("abC", arrays, strict=True)))
+        if axis == 1:
+            x, y, cost = y, x, check_orientation(function, x, y, cost).T
         problem = SparseOT.from_arrays(x, y, cost, k, reg, function=function)
         homes.append(home)
         jobs.append(_Job(problem, k, settings))
     results = _collect(run_all, jobs)
+    if axis == 1:
+        results = [transposed_result(result) for result in results]
     _warn(results)
     return [
         result if home is None else as_tensors(result, home)
