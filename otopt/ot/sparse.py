@@ -13,7 +13,7 @@ from otopt._core.validation import as_choice
 from ._axis import as_axis, check_orientation, transposed_result
 from ._penalised import solve_penalised
 from ._solve import check_settings, check_warm_start, solve, warn_of_failure
-from ._tensors import as_numpy, as_tensors
+from ._tensors import as_tensors
 
 __all__ = ["SparseOTOptions", "sparse_ot"]
 
@@ -125,6 +125,12 @@ def sparse_ot(
 
     Notes
     -----
+    With a `marginal_penalty` the value counts F and G, and so does the bound, which weak duality
+    gives at every pair of potentials. The relaxation is solved by the same Newton steps, in which
+    penalties add to the diagonal; then masses are settled on the heaviest entries of its plan, and
+    on the support of a k-sparse plan that has its marginals; the better one is returned. Where few
+    plans are allowed, k = 1 with bounds in particular, the search may find none.
+
     The dual of the problem is the dual of its convexification, in which ``||t_j||^2`` under the
     cardinality constraint becomes the squared k-support norm [1]_. The relaxation is solved by
     regularised semismooth Newton steps inside a proximal-point loop; one evaluation costs O(n m)
@@ -177,8 +183,9 @@ def sparse_ot(
         if C is not None:
             C = check_orientation("sparse_ot", a, b, C).T
         a, b, X, Y = b, a, Y, X
-        if check_warm_start("sparse_ot", warm_start) is not None:
-            warm_start = transposed_result(as_numpy(warm_start))
+        warm_start = check_warm_start("sparse_ot", warm_start)
+        if warm_start is not None:
+            warm_start = transposed_result(warm_start)
         if isinstance(marginal_penalty, tuple):
             marginal_penalty = marginal_penalty[::-1]
     kernels = select_kernels("points" if C is None else "columns")

@@ -105,7 +105,8 @@ def sparse_ot_batch(
     which take the steps of `sparse_ot` and release the interpreter lock; larger ones are solved by
     `sparse_ot` itself, one a worker. Answers agree with `sparse_ot` up to rounding; where that, or
     luck, decides in the search for a k-sparse plan (status `FEASIBLE`), plans may differ within
-    their gaps. The first call compiles for some ten seconds, later ones load what it left.
+    their gaps. The first call compiles for half a minute or more, later ones load what it
+    left.
 
     Examples
     --------
