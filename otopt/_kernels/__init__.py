@@ -160,8 +160,11 @@ shortlist(C, v, length) -> u, columns (n, length) int32, cost (n, length)
 cluster(features (n, d), size) -> order (n,), start (c + 1,)
     Points in boxes of at most `size` neighbours; box r is ``order[start[r] : start[r + 1]]``.
 
-cluster_costs(C, row_order, row_start, column_order, column_start) -> (R, m), (R, S)
-    Mean cost from clusters of rows to columns and to clusters of columns.
+cluster_costs(C, row_order, row_start, column_order, column_start) -> (R, S)
+    Mean cost from clusters of rows to clusters of columns.
+
+potentials_of_clusters(C, row_order, row_start, u (R,)) -> v (m,)
+    Column potentials from those of clusters of rows, by the mean cost of a cluster.
 
 greedy_flow(C, v, supply, demand, columns, order) -> arcs
     Fills the entries of the lists in the order given (entry ``i * length + k``), then what is left.
@@ -228,6 +231,15 @@ gibbs_batch(C, reg, mass, weight, tol, maxiter, schedule, workers)
     sums 1 and zeros allowed, each until the L1 error of the column sums is at most tol or maxiter
     passes are made. The schedule (anneal_below, anneal_from, anneal_factor, level_tol) is that of
     `SinkhornOptions`. Outcomes: 0 converged, 1 limit, 2 precision.
+
+Random numbers by index
+-----------------------
+`numba_philox` beside `reference_philox`, equal to the last bit. Number j of a candidate depends on
+the seed (below 2^64), the candidate (below 2^64), the stream (below 2^32) and j alone.
+
+signed32(seed, candidates (B,), size, stream) -> (B, size) float32 in [-1, 1)
+
+unit64(seed, candidates (B,), size, stream) -> (B, size) float64 in [0, 1)
 
 Small problems
 --------------

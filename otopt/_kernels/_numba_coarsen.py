@@ -88,30 +88,49 @@ def cluster(features, size):
 
 
 @njit(cache=True, nogil=True)
-def cluster_costs(C, row_order, row_start, column_order, column_start):
-    """Mean cost from clusters of rows to columns, and to clusters of columns."""
+def _mean_of_rows(C, rows, mean):
     m = C.shape[1]
+    c = C[rows[0]]
+    for j in range(m):
+        mean[j] = c[j]
+    for i in rows[1:]:
+        c = C[i]
+        for j in range(m):
+            mean[j] += c[j]
+    weight = 1.0 / rows.shape[0]
+    for j in range(m):
+        mean[j] *= weight
+
+
+@njit(cache=True, nogil=True)
+def cluster_costs(C, row_order, row_start, column_order, column_start):
+    """Mean cost from clusters of rows to clusters of columns."""
     rows = row_start.shape[0] - 1
     columns = column_start.shape[0] - 1
-    by_row = np.empty((rows, m))
-    both = np.empty((rows, columns))
+    mean = np.empty(C.shape[1])
+    costs = np.empty((rows, columns))
     for r in range(rows):
-        mean = by_row[r]
-        first = row_start[r]
-        last = row_start[r + 1]
-        c = C[row_order[first]]
-        for j in range(m):
-            mean[j] = c[j]
-        for t in range(first + 1, last):
-            c = C[row_order[t]]
-            for j in range(m):
-                mean[j] += c[j]
-        weight = 1.0 / (last - first)
-        for j in range(m):
-            mean[j] *= weight
+        _mean_of_rows(C, row_order[row_start[r] : row_start[r + 1]], mean)
         for s in range(columns):
             total = 0.0
             for t in range(column_start[s], column_start[s + 1]):
                 total += mean[column_order[t]]
-            both[r, s] = total / (column_start[s + 1] - column_start[s])
-    return by_row, both
+            costs[r, s] = total / (column_start[s + 1] - column_start[s])
+    return costs
+
+
+@njit(cache=True, nogil=True)
+def potentials_of_clusters(C, row_order, row_start, u):
+    """``v_j = min_r C_rj - u_r``, with the mean cost from cluster r of rows.
+
+    The means are made again rather than kept: they would be a good part of the size of C.
+    """
+    m = C.shape[1]
+    mean = np.empty(m)
+    v = np.full(m, np.inf)
+    for r in range(row_start.shape[0] - 1):
+        _mean_of_rows(C, row_order[row_start[r] : row_start[r + 1]], mean)
+        for j in range(m):
+            x = mean[j] - u[r]
+            v[j] = x if x < v[j] else v[j]
+    return v

@@ -1,6 +1,6 @@
 """Kernels of exact transport in numba; the contract is in the docstring of `otopt._kernels`."""
 
-from ._numba_coarsen import cluster, cluster_costs
+from ._numba_coarsen import cluster, cluster_costs, potentials_of_clusters
 from ._numba_matching import match
 from ._numba_minima import (
     c_transform,
@@ -26,6 +26,7 @@ __all__ = [
     "greedy_flow",
     "hang",
     "match",
+    "potentials_of_clusters",
     "row_potentials",
     "sample_range",
     "shortlist",

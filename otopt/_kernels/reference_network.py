@@ -17,6 +17,7 @@ __all__ = [
     "greedy_flow",
     "hang",
     "match",
+    "potentials_of_clusters",
     "row_potentials",
     "sample_range",
     "shortlist",
@@ -82,12 +83,17 @@ def cluster(features, size):
     return np.array(order), np.array(start)
 
 
-def cluster_costs(C, row_order, row_start, column_order, column_start):
-    def means(A, order, start):
-        return np.stack([A[order[s:e]].mean(axis=0) for s, e in pairwise(start)])
+def _means(A, order, start):
+    return np.stack([A[order[s:e]].mean(axis=0) for s, e in pairwise(start)])
 
-    by_row = means(np.asarray(C, float), row_order, row_start)
-    return by_row, np.ascontiguousarray(means(by_row.T, column_order, column_start).T)
+
+def cluster_costs(C, row_order, row_start, column_order, column_start):
+    by_row = _means(np.asarray(C, float), row_order, row_start)
+    return np.ascontiguousarray(_means(by_row.T, column_order, column_start).T)
+
+
+def potentials_of_clusters(C, row_order, row_start, u):
+    return (_means(np.asarray(C, float), row_order, row_start) - u[:, None]).min(axis=0)
 
 
 # -- flows --------------------------------------------------------------------------------------

@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 from otopt._kernels.layout import CandidateLists, ColumnSolutions
 from otopt._solvers.linear import solve_dense, solve_sparse, solve_two_level
 
-__all__ = ["Certificate", "ProximalDual"]
+__all__ = ["FIRST_MARGIN", "Certificate", "ProximalDual"]
 
+FIRST_MARGIN = 0.2  # of the largest distance of a threshold from the largest entry
 SMALL = 128  # rows up to which lists hold every row from the start
 GROUPED_ROWS = 2000  # from here on groups of rows pay as a preconditioner
 DENSE_ROWS = 150  # up to here a dense Cholesky factorisation beats any sparse one
@@ -75,7 +76,7 @@ class ProximalDual:
         if lists is None:
             capacity = self.n if self.n <= SMALL else max(24, min(self.k, 64) + 8)
             lists = CandidateLists.empty(self.m, min(self.n, capacity))
-            lists.margin[:] = 0.2 * (reg + mu) * b
+            lists.margin[:] = FIRST_MARGIN * (reg + mu) * b
         self.lists = lists
         self.columns = ColumnSolutions.empty(self.m, lists.rows.shape[1])
         self.support: Any = ()  # what `pack_support` returns, after the first evaluation

@@ -186,16 +186,16 @@ def _coarse_prices(kernels: ModuleType, C, supply, demand, limits, settings):
     size = settings.cluster_size
     rows = kernels.cluster(np.ascontiguousarray(C[:, _spread(m)], np.float64), size)
     columns = kernels.cluster(np.ascontiguousarray(C[_spread(n)].T, np.float64), size)
-    by_row, both = kernels.cluster_costs(C, *rows, *columns)
+    between = kernels.cluster_costs(C, *rows, *columns)
     sample = C[:: max(1, n // 64)]
-    if not both.var() > settings.kept_variance * sample.var():
+    if not between.var() > settings.kept_variance * sample.var():
         return None
     merged_supply = np.add.reduceat(supply[rows[0]], rows[1][:-1])
     merged_demand = np.add.reduceat(demand[columns[0]], columns[1][:-1])
     coarse = solve_network(
-        kernels, both, merged_supply, merged_demand, limits, settings, finest=False
+        kernels, between, merged_supply, merged_demand, limits, settings, finest=False
     )
-    return kernels.column_potentials(by_row, coarse.u)
+    return kernels.potentials_of_clusters(C, *rows, coarse.u)
 
 
 def _spread(length):

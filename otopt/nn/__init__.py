@@ -9,6 +9,7 @@ except ImportError:
     raise _Missing(_message) from None
 
 from .entropic import sinkhorn_plan, sinkhorn_value
+from .exact import emd_value
 from .functional import SparsePlan, sparse_ot_plan, sparse_ot_value
 from .multimarginal import MMOTLoss
 from .sampler import StratifiedBatchSampler
@@ -20,6 +21,7 @@ __all__ = [
     "SparseOTMatching",
     "SparsePlan",
     "StratifiedBatchSampler",
+    "emd_value",
     "sinkhorn_plan",
     "sinkhorn_value",
     "sparse_ot_plan",

@@ -17,9 +17,18 @@ from otopt._core.validation import as_cost, as_positive_int, as_real
 from otopt._solvers.network_simplex import Limits, NotFiniteError, ResumePoint, solve_network
 
 from ._exact_assembly import assemble, dual_value, linear_value
+from ._tensors import as_numpy
 from .result import OTResult
 
-__all__ = ["Session", "Settings", "solve"]
+__all__ = [
+    "UNLIMITED",
+    "WORK_BETWEEN_LOOKS",
+    "Oriented",
+    "Session",
+    "Settings",
+    "solve",
+    "solve_oriented",
+]
 
 METHODS = ("auto", "multilevel", "flat")
 UNLIMITED = 2**62
@@ -106,7 +115,7 @@ class Session:
         """Solve one problem."""
         started = time.perf_counter() if started is None else started
         settings = self.settings
-        oriented = _Oriented(problem)
+        oriented = Oriented(problem.C, problem.supply, problem.demand)
 
         def look(report):
             now = time.perf_counter()
@@ -132,24 +141,30 @@ class Session:
         # A callback costs a pass over C, so it may not come too often.
         work = WORK_BETWEEN_LOOKS if settings.callback is None else 2 * problem.C.size
         limits = Limits(settings.maxiter, look, work)
-        solution = solve_network(
-            self.kernels, oriented.C, oriented.supply, oriented.demand, limits, settings.options,
-            oriented.resume(resume),
-        )  # fmt: skip
-        arcs = oriented.arcs(*solution.arcs)
-        potentials = oriented.potentials(solution.u, solution.v)
+        arcs, potentials, solution = solve_oriented(
+            self.kernels, oriented, limits, settings.options, resume
+        )
         return assemble(problem, arcs, potentials, solution, limits, started, kind)
 
 
-class _Oriented:
-    """The problem or its transpose: C-contiguous, and not much wider than high."""
+def solve_oriented(kernels, oriented, limits, options, resume=None):
+    """Solve; the arcs and potentials as `oriented` was given, and the `NetworkSolution`."""
+    solution = solve_network(
+        kernels, oriented.C, oriented.supply, oriented.demand, limits, options,
+        oriented.resume(resume),
+    )  # fmt: skip
+    arcs = oriented.arcs(*solution.arcs)
+    return arcs, oriented.potentials(solution.u, solution.v), solution
 
-    def __init__(self, problem):
-        C = problem.C
+
+class Oriented:
+    """A problem or its transpose: C-contiguous, and not much wider than high."""
+
+    def __init__(self, C, supply, demand):
         n, m = C.shape
         self.turned = m >= 4 * n or not C.flags.c_contiguous
         self.C = np.ascontiguousarray(C.T) if self.turned else C
-        masses = problem.supply, problem.demand
+        masses = supply, demand
         self.supply, self.demand = masses[::-1] if self.turned else masses
 
     def arcs(self, rows, columns, flow):
@@ -174,6 +189,7 @@ def _resume_point(function, warm_start, problem):
     arcs = None
     potentials = warm_start
     if isinstance(warm_start, OTResult):
+        warm_start = as_numpy(warm_start)
         potentials = warm_start.potentials
         arcs = _kept_arcs(warm_start, problem)
     try:

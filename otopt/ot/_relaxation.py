@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from otopt._kernels.layout import CandidateLists
-from otopt._oracles.proximal_dual import Certificate, ProximalDual
+from otopt._oracles.proximal_dual import FIRST_MARGIN, Certificate, ProximalDual
 from otopt._solvers.proximal_point import ProximalSchedule, proximal_point
 
+from ._linear_start import solve_linear
 from ._multilevel import cluster_potentials, is_large
 
 __all__ = ["STOPS", "Intermediate", "Monitor", "Relaxation", "relax"]
@@ -103,6 +104,7 @@ def relax(
     workers,
     options,
     warm_start=None,
+    linear_start=False,
     dual=ProximalDual,
     stops=STOPS,
 ):
@@ -114,6 +116,8 @@ def relax(
     monitor : Monitor
     warm_start : tuple, optional
         ``(alpha, plan)``: potentials (n,) and a relaxed plan as csc_array (n, m).
+    linear_start : bool
+        Start from the optimum of the linear programme, where there is no warm start.
     dual : type
         The oracle that suits `problem` and `kernels`.
     stops : tuple of exceptions
@@ -126,18 +130,25 @@ def relax(
     reg, unit = problem.reg, problem.unit
     typical = float(problem.b.mean())
     mu = max(options.window * unit / typical - reg, RELATIVE * reg)
+    exact = None
     if warm_start is None:
-        if is_large(problem):
+        if linear_start:
+            exact = solve_linear(problem, monitor.status_line.show)
+        if exact is not None:
+            alpha = exact.alpha
+        elif is_large(problem):
             alpha = _cluster_start(problem, kernels)
         else:
             alpha = _alternate(problem, kernels, reg + mu)
         spread = np.clip(_spreading_curvature(problem, kernels, alpha), 0.01 * mu, mu)
         mu = max(float(spread) - reg, RELATIVE * reg)
         lists = None
+        if exact is not None:
+            lists = _centred_lists(exact.plan, problem, kernels, reg + mu)
     else:
         alpha, plan = warm_start
         mu *= WARM_WINDOW
-        lists = _centred_lists(plan, problem.Ct, kernels)
+        lists = _centred_lists(plan, problem, kernels, reg + mu)
     oracle = dual(
         kernels,
         problem.a,
@@ -160,6 +171,8 @@ def relax(
         shrink=options.shrink, floor=1e-6 * unit / typical, newton_limit=options.newton_limit
     )
     try:
+        if exact is not None and exact.stopped:
+            raise KeyboardInterrupt
         trace = proximal_point(
             oracle,
             alpha,
@@ -171,7 +184,10 @@ def relax(
             on_iteration=lambda x, value, gradient: monitor.step(oracle, gradient),
         )
     except stops:
-        alpha = oracle.reference if monitor.best is None else monitor.best.alpha
+        if monitor.best is not None:
+            alpha = monitor.best.alpha
+        elif oracle.nfev > 0:
+            alpha = oracle.reference
         _, gradient = oracle.evaluate(alpha)
         monitor.consider(oracle, alpha)
         return Relaxation(oracle, gradient, "stopped")
@@ -211,7 +227,7 @@ def _spreading_curvature(problem, kernels, alpha):
     return float(np.median(reach / problem.b[sample]))
 
 
-def _centred_lists(plan, Ct, kernels):
+def _centred_lists(plan, problem, kernels, curvature):
     """Candidate lists that hold a plan as proximal centre and are completed on first use."""
     n, m = plan.shape
     count = np.diff(plan.indptr)
@@ -219,7 +235,8 @@ def _centred_lists(plan, Ct, kernels):
     column = np.repeat(np.arange(m), count)
     slot = np.arange(len(column)) - plan.indptr[column]
     lists.rows[column, slot] = plan.indices
-    lists.cost[column, slot] = kernels.entries(Ct, column, plan.indices)
+    lists.cost[column, slot] = kernels.entries(problem.Ct, column, plan.indices)
     lists.centre[column, slot] = plan.data
     lists.count[:] = count
+    lists.margin[:] = FIRST_MARGIN * curvature * problem.b
     return lists

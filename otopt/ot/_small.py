@@ -10,14 +10,19 @@ from otopt._solvers.proximal_point import BELOW_FLOOR, ProximalSchedule
 
 from ._relaxation import ALTERNATIONS, RELATIVE, SAMPLE, SPREAD, Relaxation
 
-__all__ = ["has_small_shape", "is_small", "relax_small"]
+__all__ = ["has_small_shape", "is_dense", "is_small", "relax_small"]
 
 LARGEST = 512  # columns
 
 
 def is_small(problem):
     """Whether calls between the steps of a solve would cost more than the steps."""
-    return isinstance(problem.Ct, np.ndarray) and has_small_shape(problem)
+    return is_dense(problem) and has_small_shape(problem)
+
+
+def is_dense(problem):
+    """Whether the cost is a matrix, whole and in this process."""
+    return isinstance(problem.Ct, np.ndarray)
 
 
 def has_small_shape(problem):

@@ -21,7 +21,7 @@ from otopt.errors import ConvergenceWarning, FeasibilityWarning
 
 from ._assembly import assemble
 from ._relaxation import STOPS, Monitor, relax
-from ._small import is_small, relax_small
+from ._small import has_small_shape, is_dense, is_small, relax_small
 from ._tensors import as_numpy
 from .result import OTResult
 
@@ -114,7 +114,9 @@ def solve(
             relaxation = relax(
                 problem, kernels, monitor,
                 tol=settings.tol, maxiter=settings.maxiter, workers=settings.workers,
-                options=options, warm_start=warm, dual=dual, stops=stops,
+                options=options, warm_start=warm,
+                linear_start=is_dense(problem) and not has_small_shape(problem),
+                dual=dual, stops=stops,
             )  # fmt: skip
         outcome, rounded = relaxation.outcome, None
         if outcome != "stopped":

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from otopt._backend import TensorHome, is_tensor
+from otopt._backend import as_numpy as array_of
 
 from .result import OTResult, Potentials
 
@@ -35,18 +36,25 @@ def as_numpy(result: OTResult) -> OTResult:
     """Return the result with what a warm start reads as NumPy arrays."""
     if not is_tensor(result.mass):
         return result
-    from scipy.sparse import csc_array
-
-    relaxed: Any = result.relaxed  # only sparse_ot returns tensors
-    tensor = relaxed.plan
-    rows, columns = tensor.indices().cpu().numpy()
-    plan = csc_array((_double(tensor.values()), (rows, columns)), shape=tuple(tensor.shape))
+    relaxed = result.relaxed
+    if relaxed is not None:
+        relaxed = replace(relaxed, plan=_matrix(relaxed.plan))
     source, target = (_double(x) for x in result.potentials)
+    mass: Any = result.mass
     return replace(
         result,
-        relaxed=replace(relaxed, plan=plan),
+        rows=array_of(result.rows),
+        mass=_double(mass),
+        relaxed=relaxed,
         potentials=Potentials(source, target),
     )
+
+
+def _matrix(tensor: Any):
+    from scipy.sparse import csc_array
+
+    rows, columns = tensor.indices().cpu().numpy()
+    return csc_array((_double(tensor.values()), (rows, columns)), shape=tuple(tensor.shape))
 
 
 def _double(x: Any):

@@ -7,11 +7,13 @@ from functools import cached_property
 
 import numpy as np
 
+from otopt._backend import as_numpy, is_tensor, numpy_views, torch_module
 from otopt._core.status import Status
 from otopt._core.validation import as_cost
 from otopt.errors import ConvergenceWarning
 
 from ._exact_solve import Settings, solve
+from ._tensors import as_tensors
 from .result import OTResult
 
 __all__ = ["AssignmentResult", "assignment"]
@@ -31,8 +33,8 @@ class AssignmentResult(OTResult):
         """
         n = len(self.rows)
         columns = np.empty(n, np.int64)
-        columns[self.rows[:, 0]] = np.arange(n)
-        return columns
+        columns[as_numpy(self.rows)[:, 0]] = np.arange(n)
+        return torch_module().from_numpy(columns) if is_tensor(self.rows) else columns
 
 
 def assignment(
@@ -46,7 +48,7 @@ def assignment(
 
     Parameters
     ----------
-    C : array_like, shape (n, n)
+    C : array_like or Tensor, shape (n, n)
         Cost of matching row i with column j; any finite reals. To maximise, pass ``-C``.
     warm_start : OTResult or pair of array_like, optional
         As for `emd`.
@@ -102,8 +104,9 @@ def assignment(
             "rows of zeros."
         )
         raise ValueError(message)
+    home, (C,) = numpy_views("assignment", C=C)
     ones = np.ones(shape[0])
     result = solve(ones, ones, C, warm_start, settings, kind=AssignmentResult)
     if result.status is Status.ITERATION_LIMIT:
         warnings.warn(f"assignment: {result.message}", ConvergenceWarning, stacklevel=2)
-    return result
+    return result if home is None else as_tensors(result, home)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from otopt._backend import as_numpy, numpy_views
 from otopt._backend import kernels as select_kernels
 from otopt._core.entropic import EntropicOT
 from otopt._core.options import SinkhornOptions, resolve_options
@@ -87,7 +88,9 @@ def sinkhorn(
         where `a` or `b` is float32) unless a marginal is relaxed.
     C : array_like, shape (n, m), optional
         Cost of moving one unit of mass from i to j; any finite reals. float32 is read as it is,
-        everything else becomes float64. Masses, potentials and plan are always float64.
+        everything else becomes float64. Masses, potentials and plan are always float64. Torch
+        tensors on the CPU (`a`, `b`, `C` of one dtype) are read in place and answered in tensors of
+        their dtype, without gradients: `otopt.nn.sinkhorn_value` has those.
     reg : float
         Entropic regularisation, > 0, in units of the cost.
     X, Y : array_like, shape (n, d) and (m, d), optional
@@ -178,6 +181,7 @@ def sinkhorn(
     if callback is not None and not callable(callback):
         message = f"sinkhorn: `callback` must be callable; got {type(callback).__name__}."
         raise TypeError(message)
+    home, (a, b, C, X, Y) = numpy_views("sinkhorn", a=a, b=b, C=C, X=X, Y=Y)
     problem = EntropicOT.from_arrays(
         a, b, C, reg, X=X, Y=Y, metric=metric, marginal_penalty=marginal_penalty
     )
@@ -198,7 +202,7 @@ def sinkhorn(
     result = assemble(dual, outcome, tol, maxiter, started)
     if not result.success and result.status is not Status.STOPPED:
         warnings.warn(f"sinkhorn: {result.message}", ConvergenceWarning, stacklevel=2)
-    return result
+    return result if home is None else result.in_tensors(home)
 
 
 def _start(warm_start, problem):
@@ -209,7 +213,7 @@ def _start(warm_start, problem):
             f"sinkhorn: `warm_start` must be an EntropicResult; got {type(warm_start).__name__}."
         )
         raise TypeError(message)
-    f, g = warm_start.potentials
+    f, g = (as_numpy(x) for x in warm_start.potentials)
     if (len(f), len(g)) != (len(problem.a), len(problem.b)):
         message = (
             f"sinkhorn: `warm_start` must have the shape of `C`; got {(len(f), len(g))} for "

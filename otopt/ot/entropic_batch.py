@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import time
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from otopt._backend import kernels as select_kernels
+from otopt._backend import numpy_views
 from otopt._core.options import SinkhornOptions, resolve_options
 from otopt._core.problems import MASS_RTOL, MASS_RTOL_SINGLE, NEGLIGIBLE
 from otopt._core.status import Status
@@ -24,6 +25,8 @@ from .result import Potentials
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from otopt._backend import TensorHome
+
 __all__ = ["EntropicBatch", "sinkhorn_batch"]
 
 OUTCOMES = np.array([Status.OPTIMAL, Status.ITERATION_LIMIT, Status.PRECISION_LIMIT])
@@ -32,6 +35,8 @@ OUTCOMES = np.array([Status.OPTIMAL, Status.ITERATION_LIMIT, Status.PRECISION_LI
 @dataclass(frozen=True, repr=False)
 class EntropicBatch:
     """Entropic plans of B problems, each with its own status and certificate.
+
+    Of problems in torch tensors, `potentials`, `value` and `plan` are tensors.
 
     Attributes
     ----------
@@ -63,6 +68,30 @@ class EntropicBatch:
     elapsed: float
     reg: NDArray
     _problem: tuple = field(compare=False)
+    # Where this is in tensors: the same in NumPy, and where its arrays go.
+    _exact: tuple[EntropicBatch, TensorHome] | None = field(
+        default=None, compare=False
+    )  # of tensors
+
+    def in_tensors(self, home: TensorHome) -> EntropicBatch:
+        """Return the batch with tensors for arrays.
+
+        Parameters
+        ----------
+        home : TensorHome
+            Where they go.
+
+        Returns
+        -------
+        EntropicBatch
+            The same results.
+        """
+        return replace(
+            self,
+            potentials=Potentials(*(home.real(x) for x in self.potentials)),
+            value=home.real(self.value),
+            _exact=(self, home),
+        )
 
     @property
     def success(self) -> NDArray:
@@ -72,6 +101,9 @@ class EntropicBatch:
     @cached_property
     def plan(self) -> NDArray:
         """The plans (B, n, m)."""
+        if self._exact is not None:
+            exact, home = self._exact
+            return home.real(exact.plan)
         a, b, C = self._problem
         f, g = self.potentials
         exponent = f[:, :, None] + g[:, None] - C
@@ -158,6 +190,7 @@ def sinkhorn_batch(a, b, C, *, reg, tol=1e-9, maxiter=None, workers=1, options=N
         if workers == -1
         else as_positive_int("sinkhorn_batch", "workers", workers)
     )
+    home, (a, b, C) = numpy_views("sinkhorn_batch", a=a, b=b, C=C)
     a, b, C, reg = _check(a, b, C, reg)
     scale = a.sum(axis=1, keepdims=True)
     mass, weight = a / scale, b / scale
@@ -195,7 +228,7 @@ def sinkhorn_batch(a, b, C, *, reg, tol=1e-9, maxiter=None, workers=1, options=N
             "`status`; raise maxiter, loosen tol, or increase reg."
         )
         warnings.warn(message, ConvergenceWarning, stacklevel=2)
-    return result
+    return result if home is None else result.in_tensors(home)
 
 
 def _check(a, b, C, reg):

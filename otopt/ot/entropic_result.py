@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,6 +14,7 @@ from .result import Potentials
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from otopt._backend import TensorHome
     from otopt._core.entropic import EntropicOT
 
 __all__ = ["Bounds", "EntropicResult"]
@@ -29,6 +30,10 @@ class Bounds(NamedTuple):
 @dataclass(frozen=True, repr=False)
 class EntropicResult:
     r"""An entropic transport plan with its certificate.
+
+    Arrays are of the library that the problem was given in. For torch tensors, `value`,
+    `potentials`, `plan` and `log_plan` are tensors of the dtype of the problem (float32 where that
+    is half precision) on its device, without gradients: those are the business of `otopt.nn`.
 
     Attributes
     ----------
@@ -83,6 +88,30 @@ class EntropicResult:
     elapsed: float
     reg: float
     _problem: EntropicOT = field(compare=False)
+    # Where this is in tensors: the same in NumPy, and where its arrays go.
+    _exact: tuple[EntropicResult, TensorHome] | None = field(
+        default=None, compare=False
+    )  # of tensors
+
+    def in_tensors(self, home: TensorHome) -> EntropicResult:
+        """Return the result with tensors for arrays.
+
+        Parameters
+        ----------
+        home : TensorHome
+            Where they go.
+
+        Returns
+        -------
+        EntropicResult
+            The same result.
+        """
+        return replace(
+            self,
+            potentials=Potentials(*(home.real(x) for x in self.potentials)),
+            value=home.real(self.value),
+            _exact=(self, home),
+        )
 
     @property
     def success(self) -> bool:
@@ -100,6 +129,9 @@ class EntropicResult:
         """
         import numpy as np
 
+        if self._exact is not None:
+            exact, home = self._exact
+            return home.real(exact.log_plan)
         problem = self._problem
         f, g = self.potentials
         with np.errstate(divide="ignore"):
@@ -115,6 +147,9 @@ class EntropicResult:
         """The plan (n, m)."""
         import numpy as np
 
+        if self._exact is not None:
+            exact, home = self._exact
+            return home.real(exact.plan)
         return np.exp(self.log_plan)
 
     def rounded(self) -> NDArray:
@@ -131,6 +166,9 @@ class EntropicResult:
         """
         import numpy as np
 
+        if self._exact is not None:
+            exact, home = self._exact
+            return home.real(exact.rounded())
         a, b = self._problem.a, self._problem.b
         if not self._problem.balanced:
             return self.plan

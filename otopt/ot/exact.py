@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import warnings
 
+from otopt._backend import numpy_views
 from otopt._core.options import EmdOptions
 from otopt._core.status import Status
 from otopt.errors import ConvergenceWarning, FeasibilityWarning
 
 from ._exact_solve import Settings, solve
 from ._exact_sparse import solve_sparse
+from ._tensors import as_tensors
 
 __all__ = ["EmdOptions", "emd"]
 
@@ -44,7 +46,9 @@ def emd(
     C : array_like or scipy.sparse array, shape (n, m)
         Cost of moving one unit of mass from i to j; any finite reals. float32 is kept as it is,
         everything else becomes float64; contiguous arrays are not copied. Pairs that a sparse C
-        does not hold are forbidden, entries of 0 are free; it is filled in inside.
+        does not hold are forbidden, entries of 0 are free; it is filled in inside. Torch tensors on
+        the CPU (`a`, `b`, `C` of one dtype) are read in place and answered in tensors, without
+        gradients: `otopt.nn.emd_value` has those.
     warm_start : OTResult or pair of array_like, optional
         A result for the same shape, or potentials ``(source, target)``. A result that is still
         optimal costs one pass over C.
@@ -94,7 +98,7 @@ def emd(
 
     The worst case is exponential, as for every known pivot rule of this kind; in practice the time
     grows like n m and a few hundred pivots per row. Memory beyond C is O(n + m) for the basis and
-    at most C / 4 for the coarser problems; a C-contiguous C with m >= 4 n is copied once.
+    about C / 15 for the coarser problems; a C-contiguous C with m >= 4 n is copied once.
 
     References
     ----------
@@ -122,15 +126,17 @@ def emd(
         "emd", maxiter=maxiter, time_limit=time_limit, method=method, callback=callback,
         options=options,
     )  # fmt: skip
+    home = None
     if hasattr(C, "tocoo"):
         if warm_start is not None or callback is not None:
             message = "emd: `warm_start` and `callback` must be None for a sparse `C`; fill it in."
             raise ValueError(message)
         result = solve_sparse(a, b, C, settings)
     else:
+        home, (a, b, C) = numpy_views("emd", a=a, b=b, C=C)
         result = solve(a, b, C, warm_start, settings)
     if result.status is Status.ITERATION_LIMIT:
         warnings.warn(f"emd: {result.message}", ConvergenceWarning, stacklevel=2)
     elif result.status is Status.INFEASIBLE:
         warnings.warn(f"emd: {result.message}", FeasibilityWarning, stacklevel=2)
-    return result
+    return result if home is None else as_tensors(result, home)

@@ -8,12 +8,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
+from otopt._backend import numpy_views
 from otopt._core.problems import LinearOT
 from otopt._core.status import Status
 from otopt._core.validation import as_positive_int
 from otopt.errors import ConvergenceWarning
 
 from ._exact_solve import Session, Settings
+from ._tensors import as_tensors
 
 __all__ = ["emd_batch"]
 
@@ -84,10 +86,12 @@ def emd_batch(a, b, C, *, maxiter=None, time_limit=None, method="auto", workers=
     sources, targets = (_for_each(name, x, len(costs)) for name, x in (("a", a), ("b", b)))
     with Session(settings) as session:
         find_range = session.kernels.cost_range
-        problems = [
-            LinearOT.from_arrays(x, y, cost, find_range, function=f"{NAME}: problem {index}")
-            for index, (x, y, cost) in enumerate(zip(sources, targets, costs, strict=True))
-        ]
+        problems, homes = [], []
+        for index, given in enumerate(zip(sources, targets, costs, strict=True)):
+            name = f"{NAME}: problem {index}"
+            home, (x, y, cost) = numpy_views(name, **dict(zip("abC", given, strict=True)))
+            problems.append(LinearOT.from_arrays(x, y, cost, find_range, function=name))
+            homes.append(home)
 
         def run(problem):
             return session.run(problem, show=False)
@@ -103,7 +107,10 @@ def emd_batch(a, b, C, *, maxiter=None, time_limit=None, method="auto", workers=
     if limited:
         text = f"{NAME}: {limited} of {len(results)} problems stopped at a limit; see their `gap`."
         warnings.warn(text, ConvergenceWarning, stacklevel=2)
-    return results
+    return [
+        result if home is None else as_tensors(result, home)
+        for result, home in zip(results, homes, strict=True)
+    ]
 
 
 def _thread_count(workers):

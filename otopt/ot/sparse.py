@@ -134,8 +134,10 @@ def sparse_ot(
     The dual of the problem is the dual of its convexification, in which ``||t_j||^2`` under the
     cardinality constraint becomes the squared k-support norm [1]_. The relaxation is solved by
     regularised semismooth Newton steps inside a proximal-point loop; one evaluation costs O(n m)
-    at most and touches a few per cent of C once it has settled. A k-sparse plan is then searched
-    by a difference-of-convex method [2]_ on a pool of about k + 8 entries a column.
+    at most and touches a few per cent of C once it has settled. On a matrix of more than 150 rows
+    or 512 columns it starts from the optimum without curvature, by the method of `emd`. A k-sparse
+    plan is then searched by a difference-of-convex method [2]_ on a pool of about k + 8 entries a
+    column.
 
     Between points the columns are scanned by branch and bound over kd-trees, with planes fitted
     to the potentials in every box. Nothing is lost by it: bound and plan are those of the matrix,
