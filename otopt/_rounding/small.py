@@ -35,6 +35,8 @@ def round_small(problem, kernels, relaxed, certificate, *, options, effort):
         (certificate.bound, certificate.alpha, certificate.beta, certificate.conjugate),
         settings, _luck(),
     )  # fmt: skip
+    # Where the plan was sparse already, its masses were settled.
+    relaxed.support = kernels.pack_support(relaxed.lists, relaxed.columns)
     found = value < np.inf
     if not found and roomy:
         return None

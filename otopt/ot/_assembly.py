@@ -6,7 +6,6 @@ import time
 
 import numpy as np
 
-from otopt._core.clouds import PointCost
 from otopt._core.status import Status
 from otopt._rounding.counting import proof_of_infeasibility, smallest_count
 from otopt._rounding.rounding import FEASIBLE
@@ -97,7 +96,7 @@ def _measure(problem, kernels, rows, mass):
 def _full_potentials(problem, kernels, monitor):
     """Potentials of all rows and columns; those without mass are priced out."""
     n, m = problem.shape
-    if len(problem.a) == n and len(problem.b) == m and not isinstance(problem.Ct, PointCost):
+    if len(problem.a) == n and len(problem.b) == m and isinstance(problem.Ct, np.ndarray):
         return Potentials(monitor.best.alpha, monitor.best.beta)
     alpha, beta = np.empty(n), np.empty(m)
     alpha[problem.rows], beta[problem.columns] = monitor.best.alpha, monitor.best.beta
