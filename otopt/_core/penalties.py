@@ -12,13 +12,26 @@ import numpy as np
 
 from .validation import as_real
 
-__all__ = ["Exact", "KLPenalty", "L2Penalty", "MassBounds", "Penalty", "as_penalties"]
+__all__ = [
+    "Exact",
+    "KLPenalty",
+    "L2Penalty",
+    "MassBounds",
+    "Penalty",
+    "as_penalties",
+    "check_balance",
+]
 
 STEEPEST = 60.0  # exponent up to which a mass follows its potential
 
 
 class Penalty:
     """A convex cost of the masses of one side, entry by entry; `nominal` is a or b."""
+
+    @property
+    def limits(self):
+        """Least and largest mass allowed, as shares of the nominal one."""
+        return 0.0, np.inf
 
     def answer(self, potential, nominal, mu, centre):
         """Masses that attain the dual term, and how fast they fall with the potential.
@@ -43,6 +56,10 @@ class Penalty:
 @dataclass(frozen=True)
 class Exact(Penalty):
     """Masses equal the nominal ones."""
+
+    @property
+    def limits(self):
+        return 1.0, 1.0
 
     def answer(self, potential, nominal, mu, centre):
         return nominal, np.zeros(len(nominal))
@@ -166,6 +183,10 @@ class MassBounds(Penalty):
             )
             raise ValueError(message)
 
+    @property
+    def limits(self):
+        return self.low, self.high
+
     def answer(self, potential, nominal, mu, centre):
         free = centre - potential / mu
         mass = np.clip(free, self.low * nominal, self.high * nominal)
@@ -192,6 +213,20 @@ def as_penalties(function, marginal_penalty):
         raise ValueError(message)
     sides = tuple(_as_penalty(function, x) for x in pair)
     return None if all(isinstance(side, Exact) for side in sides) else sides
+
+
+def check_balance(function, a, b, penalties):
+    """Refuse masses that no plan can have, whatever its support."""
+    low, high = zip(*(side.limits for side in penalties), strict=True)
+    given, taken = float(a.sum()), float(b.sum())
+    slack = 1 + 5e-10
+    if low[0] * given > high[1] * taken * slack or low[1] * taken > high[0] * given * slack:
+        message = (
+            f"{function}: `marginal_penalty` must let the masses of both sides be equal; got "
+            f"{low[0] * given:g} to {high[0] * given:g} of the sources and {low[1] * taken:g} to "
+            f"{high[1] * taken:g} of the targets; widen the bounds or rescale `a` or `b`."
+        )
+        raise ValueError(message)
 
 
 def _as_penalty(function, x):

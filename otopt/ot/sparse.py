@@ -6,7 +6,7 @@ from otopt._backend import kernels as select_kernels
 from otopt._backend import numpy_views
 from otopt._core.clouds import METRICS
 from otopt._core.options import SparseOTOptions
-from otopt._core.penalties import as_penalties
+from otopt._core.penalties import as_penalties, check_balance
 from otopt._core.problems import SparseOT
 from otopt._core.validation import as_choice
 
@@ -217,7 +217,9 @@ def _as_problem(a, b, C, k, X, Y, metric, reg, kernels, penalties):
     if C is not None:
         as_choice("sparse_ot", "metric", metric, METRICS)
         if penalties is not None:
-            return SparseOT.from_unbalanced(a, b, C, k, reg)
+            problem = SparseOT.from_unbalanced(a, b, C, k, reg)
+            check_balance("sparse_ot", problem.a, problem.b, penalties)
+            return problem
         return SparseOT.from_arrays(a, b, C, k, reg)
     if penalties is not None:
         message = (

@@ -27,6 +27,8 @@ def problem(rng, penalties, largest=7):
             b *= 0.7
         if isinstance(penalties[1], MassBounds):
             a *= 0.7
+    else:  # bounds of both sides overlap
+        b *= a.sum() / b.sum() * rng.uniform(0.8, 1.2)
     C = rng.random((n, m)) - (0.7 if all(isinstance(p, MassBounds) for p in penalties) else 0.0)
     return a, b, C
 
@@ -167,6 +169,8 @@ def test_bad_penalties_are_refused(penalty, error, match):
 def test_other_bad_input_is_refused():
     with pytest.raises(ValueError, match="must not exceed"):
         MassBounds(2.0, 1.0)
+    with pytest.raises(ValueError, match="must let the masses of both sides be equal"):
+        otopt.sparse_ot([1.0], [3.0], [[0.0]], 1, marginal_penalty=(MassBounds(), None))
     with pytest.raises(ValueError, match="must be positive where"):
         otopt.sparse_ot([1.0, 0.0], [1.0], [[0.0], [1.0]], 1, marginal_penalty=1.0)
     with pytest.raises(ValueError, match="needs the cost as a matrix"):
