@@ -1,6 +1,7 @@
 # The table of contents: every public name of otopt, loaded on first use (SPEC 1).
 from . import distributed, errors, nn, testing
 from ._backend import show_config
+from ._core.penalties import KLPenalty, L2Penalty, MassBounds
 from ._core.status import Status
 from .optimize.guess_and_check import GuessAndCheck, guess_and_check
 from .optimize.minimize import minimize
@@ -31,10 +32,13 @@ __all__ = [
     "EntropicBatch",
     "EntropicResult",
     "GuessAndCheck",
+    "KLPenalty",
+    "L2Penalty",
     "LineMeasure",
     "MMOTMinimizeResult",
     "MMOTResult",
     "MMOTSamplesResult",
+    "MassBounds",
     "MultiMarginalPlan",
     "NullLevel",
     "OTResult",

@@ -24,6 +24,7 @@ __all__ = [
     "small_kernels",
     "torch_kernels",
     "torch_module",
+    "transposed_plan",
 ]
 
 
@@ -220,6 +221,21 @@ def plan_matrix(rows, mass, shape, layout) -> Any:
     if layout == "coo":
         return plan.tocoo()
     return plan.toarray() if layout == "dense" else plan
+
+
+def transposed_plan(columns, mass, shape, layout) -> Any:
+    """The same for a plan given by rows: of the transpose, of that `shape`, turned back."""
+    if layout == "dense":
+        return plan_matrix(columns, mass, shape, layout).T
+    plan = plan_matrix(columns, mass, shape, "coo")
+    if is_tensor(mass):
+        plan = plan.t().coalesce()
+        if layout == "coo":
+            return plan
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            return plan.to_sparse_csc()
+    return plan.T if layout == "coo" else plan.T.tocsc()
 
 
 def _coo_tensor(rows, columns, values, shape):

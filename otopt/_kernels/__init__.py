@@ -292,4 +292,10 @@ ascend(x, reference, a, b, Ct, k, reg, mu, lists, columns, tol, maxiter) -> stat
 
 relax_small(a, b, C, Ct, k, reg, unit, mass, tol, maxiter, lists, columns, settings) -> state
     The whole relaxation from empty lists with room for every row.
+
+round_small(a, b, Ct, k, reg, unit, total, relaxed, certificate, settings, luck) -> rounded
+    Rows, cost and mass (m, L) of a pool with at most k nonzero masses a column, potentials, value
+    (inf where marginals are missed) and Newton steps. From ``relaxed`` (reference, mu, lists,
+    columns), the end of a relaxation, and ``certificate`` (bound, alpha, beta, conjugate). `luck`
+    holds numbers in [0, 1).
 """

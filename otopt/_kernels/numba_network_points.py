@@ -1,7 +1,7 @@
 """Kernels of exact transport between points: those of `numba_network` for a `PointCost`.
 
-Rows are searched by branch and bound over the boxes of a kd-tree (`_numba_cost_rows`), exactly. In few
-dimensions a row takes a few hundred entries; in many, all of them.
+Rows are searched by branch and bound over the boxes of a kd-tree (`_numba_cost_rows`), exactly.
+In few dimensions a row takes a few hundred entries; in many, all of them.
 """
 
 import numpy as np
