@@ -1,7 +1,11 @@
 # The table of contents: every public name of otopt, loaded on first use (SPEC 1).
 from . import distributed, errors, nn, testing
 from ._backend import show_config
+from ._core.penalties import KLPenalty, L2Penalty, MassBounds
 from ._core.status import Status
+from .optimize.guess_and_check import GuessAndCheck, guess_and_check
+from .optimize.minimize import minimize
+from .optimize.pattern_search import PatternSearch, pattern_search
 from .ot.assign import Routing, assign
 from .ot.assignment import AssignmentResult, assignment
 from .ot.bmatch import BMatching, bmatch
@@ -27,13 +31,18 @@ __all__ = [
     "EmdOptions",
     "EntropicBatch",
     "EntropicResult",
+    "GuessAndCheck",
+    "KLPenalty",
+    "L2Penalty",
     "LineMeasure",
     "MMOTMinimizeResult",
     "MMOTResult",
     "MMOTSamplesResult",
+    "MassBounds",
     "MultiMarginalPlan",
     "NullLevel",
     "OTResult",
+    "PatternSearch",
     "PriceResult",
     "Routing",
     "SinkhornOptions",
@@ -47,11 +56,14 @@ __all__ = [
     "emd",
     "emd_batch",
     "errors",
+    "guess_and_check",
+    "minimize",
     "mmot_1d",
     "mmot_minimize",
     "mmot_null_level",
     "mmot_samples",
     "nn",
+    "pattern_search",
     "show_config",
     "sinkhorn",
     "sinkhorn_batch",

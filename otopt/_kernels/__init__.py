@@ -184,6 +184,10 @@ simplex(C, columns, cost, tree, batch, tol, most_pivots, most_work, tally) -> st
     Pivots until no reduced cost is below -tol (status 0, and ``least = row_potentials(C, v)``), or
     until a limit (status 1; call again to go on). `tally (5,)` adds up pivots and rows of C priced.
 
+Between points, `numba_network_points` beside `reference_network_points` have these functions for
+a `PointCost` in place of C, except `cost_range`, `sample_range`, `cluster_costs` and
+`potentials_of_clusters`: such a cost is finite, and its points have means.
+
 Multi-marginal transport on a line
 ----------------------------------
 A third family, `numba_line` beside `reference_line`; `torch_line` has what other devices need.
@@ -288,4 +292,10 @@ ascend(x, reference, a, b, Ct, k, reg, mu, lists, columns, tol, maxiter) -> stat
 
 relax_small(a, b, C, Ct, k, reg, unit, mass, tol, maxiter, lists, columns, settings) -> state
     The whole relaxation from empty lists with room for every row.
+
+round_small(a, b, Ct, k, reg, unit, total, relaxed, certificate, settings, luck) -> rounded
+    Rows, cost and mass (m, L) of a pool with at most k nonzero masses a column, potentials, value
+    (inf where marginals are missed) and Newton steps. From ``relaxed`` (reference, mu, lists,
+    columns), the end of a relaxation, and ``certificate`` (bound, alpha, beta, conjugate). `luck`
+    holds numbers in [0, 1).
 """

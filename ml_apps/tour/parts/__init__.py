@@ -4,6 +4,6 @@ A part is one file with a function ``run(*, ..., rng=0, note=...)`` that returns
 file, add its module here.
 """
 
-from . import digits, palette, routing
+from . import digits, fairness, palette, race, routing
 
-PARTS = (palette, digits, routing)
+PARTS = (palette, digits, fairness, routing, race)
