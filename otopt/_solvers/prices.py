@@ -45,10 +45,14 @@ def newton(dual, q, reg, passes, tol):
     best = error, q
     while best[0] > tol and done < passes and damping < 1e8:
         gradient = capacity - load
-        moving = np.ones(len(q), bool) if dual.equality else (q > 0) | (gradient < 0)
-        matrix = hessian + np.diag(damping * weight)
-        trial = q.copy()
-        trial[moving] -= np.linalg.solve(matrix[np.ix_(moving, moving)], gradient[moving])
+        matrix = hessian.copy()
+        matrix.flat[:: len(q) + 1] += damping * weight
+        if dual.equality:
+            trial = q - np.linalg.solve(matrix, gradient)
+        else:  # prices that stay at 0 take no part
+            moving = (q > 0) | (gradient < 0)
+            trial = q.copy()
+            trial[moving] -= np.linalg.solve(matrix[np.ix_(moving, moving)], gradient[moving])
         trial = dual.project(trial)
         found, load_there, hessian_there = dual.evaluate(trial, reg)
         done += 1
