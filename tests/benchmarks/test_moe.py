@@ -32,7 +32,7 @@ def test_value_of_several_experts_is_bounded_by_the_dual():
     L = stream(256, 8)[0]
     best, _ = measure.optimum(L, 2)
     price = methods.converged(L, 2, 64)[2]
-    assert 0 <= measure.bound_per_token(L, 2, price) - best < 1e-2
+    assert -1e-9 <= measure.bound_per_token(L, 2, price) - best < 1e-4
     assert measure.optimum(L, 8)[0] == pytest.approx(L.astype(float).sum() / 256)
 
 
