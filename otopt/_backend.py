@@ -34,6 +34,7 @@ MODULES = {
     "network points": {"numba": "numba_network_points", "reference": "reference_network_points"},
     "gibbs": {"numba": "numba_gibbs", "reference": "reference_gibbs"},
     "line": {"numba": "numba_line", "reference": "reference_line"},
+    "philox": {"numba": "numba_philox", "reference": "reference_philox"},
 }
 
 
@@ -42,7 +43,7 @@ def kernels(family="columns"):
 
     `family` is "columns" for the kernels of `sparse_ot`, "points" for those that take a
     `PointCost` for the cost, "network" and "network points" likewise for those of `emd`, "gibbs"
-    for `sinkhorn`, "line" for `mmot_1d`.
+    for `sinkhorn`, "line" for `mmot_1d`, "philox" for random numbers by index.
     """
     name = os.environ.get("OTOPT_KERNELS", "numba")
     modules = MODULES[family]

@@ -236,6 +236,15 @@ gibbs_batch(C, reg, mass, weight, tol, maxiter, schedule, workers)
     passes are made. The schedule (anneal_below, anneal_from, anneal_factor, level_tol) is that of
     `SinkhornOptions`. Outcomes: 0 converged, 1 limit, 2 precision.
 
+Random numbers by index
+-----------------------
+`numba_philox` beside `reference_philox`, equal to the last bit. Number j of a candidate depends on
+the seed (below 2^64), the candidate (below 2^64), the stream (below 2^32) and j alone.
+
+signed32(seed, candidates (B,), size, stream) -> (B, size) float32 in [-1, 1)
+
+unit64(seed, candidates (B,), size, stream) -> (B, size) float64 in [0, 1)
+
 Small problems
 --------------
 In `numba_small` only, which has all functions above too. Where these are missing,

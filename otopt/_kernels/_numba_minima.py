@@ -34,6 +34,31 @@ def _fold(c, v, low):
 
 
 @njit(cache=True, nogil=True)
+def _fold_and_add(c, v, low, total):
+    """The same, and the sums of the entries: finite only where the entries are."""
+    size = low.shape[0]
+    m = c.shape[0]
+    for g in range(size):
+        low[g] = c[g] - v[g]
+        total[g] = c[g]
+    for first in range(size, m, size):
+        part = c[first : first + size]
+        price = v[first : first + size]
+        for g in range(part.shape[0]):
+            x = part[g] - price[g]
+            low[g] = x if x < low[g] else low[g]
+            total[g] += part[g]
+
+
+@njit(cache=True, nogil=True)
+def _all_finite(x):
+    bad = 0
+    for g in range(x.shape[0]):
+        bad += not (abs(x[g]) < np.inf)
+    return bad == 0
+
+
+@njit(cache=True, nogil=True)
 def _least(low, scratch):
     """Minimum of `low`, by halving, so that the vector units take part."""
     size = low.shape[0]
@@ -153,12 +178,16 @@ def checked_potentials(C, v):
     n, m = C.shape
     u = np.empty(n)
     low = np.empty(group_count(m))
+    total = np.empty(group_count(m))
     scratch = np.empty(group_count(m))
     bad = 0
     for i in range(n):
         c = C[i]
-        u[i] = row_least(c, v, low, scratch)
-        for j in range(m):
+        _fold_and_add(c, v, low, total)
+        u[i] = _least(low, scratch)
+        if _all_finite(total):
+            continue
+        for j in range(m):  # sums of finite numbers may overflow
             bad += not (abs(c[j]) < np.inf)
     return u, bad
 

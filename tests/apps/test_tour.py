@@ -7,9 +7,9 @@ import pytest
 
 from ml_apps.tour import __main__ as tour
 from ml_apps.tour import page, solve
-from ml_apps.tour.parts import PARTS, digits, palette
+from ml_apps.tour.parts import PARTS, digits, fairness, palette
 
-SMALL = {palette: {"paints": 16}, digits: {"size": 60}}
+SMALL = {palette: {"paints": 16}, digits: {"size": 60}, fairness: {"splits": 2}}
 
 
 @pytest.fixture(scope="module")
@@ -45,13 +45,27 @@ def test_our_plans_meet_their_marginals_and_pots_stand_beside_them(parts, part, 
 
 
 def test_one_source_each_is_certified(parts):
-    for part in parts.values():
-        assert cells(part, "otopt, k = 1")["verdict"] == "proven best"
+    for part in (palette, digits):
+        assert cells(parts[part], "otopt, k = 1")["verdict"] == "proven best"
 
 
 def test_the_impossible_is_called_so(parts):
     assert cells(parts[palette], "otopt, impossible")["verdict"] == "proven impossible"
     assert "smallest k that the count allows is 2" in parts[palette].remarks[0]
+
+
+def test_strength_closes_the_gap_down_to_chance(parts):
+    plain = cells(parts[fairness], "least squares")
+    fair = cells(parts[fairness], "otopt, strength 0.4")
+    assert float(plain["gap"]) > 1.3 * float(plain["gap by chance"])
+    assert float(fair["gap"]) < 0.6 * float(plain["gap"])
+    assert int(fair["explained"].split()[0]) > 20
+
+
+def test_without_strength_it_is_least_squares():
+    X, y, groups = fairness.patients()
+    expected = np.linalg.lstsq(X, y, rcond=None)[0]
+    np.testing.assert_allclose(fairness.fit(X, y, groups, 0.0), expected, rtol=1e-6)
 
 
 def test_a_row_does_not_flatter():
