@@ -140,6 +140,30 @@ class SparseOT(_Blocks):
         )  # fmt: skip
 
     @classmethod
+    def from_unbalanced(cls, a, b, C, k, reg, *, function="sparse_ot"):
+        """As `from_arrays` where sums may differ: masses are nominal, and positive."""
+        cost, low, high = as_cost(function, "C", C)
+        n, m = cost.shape
+        a, _ = as_masses(function, "a", a, n)
+        b, _ = as_masses(function, "b", b, m)
+        for name, x in (("a", a), ("b", b)):
+            if not (x > 0).all():
+                message = (
+                    f"{function}: `{name}` must be positive where `marginal_penalty` is given; got "
+                    f"{name}[{int(x.argmin())}] = 0; leave that one out."
+                )
+                raise ValueError(message)
+        k, reg = _check_settings(function, k, reg, n)
+        mass = max(float(a.sum()), float(b.sum()))
+        Ct = np.ascontiguousarray(cost.T)
+        unit = (high - low) or abs(high) or 1.0
+        return cls(
+            a=a, b=b, Ct=Ct, C=np.ascontiguousarray(cost), k=k,
+            reg=unit / mass if reg is None else reg, mass=mass, unit=unit,
+            rows=np.arange(n), columns=np.arange(m), cost=cost, shape=cost.shape,
+        )  # fmt: skip
+
+    @classmethod
     def from_points(cls, a, b, X, Y, metric, k, reg, *, cost_range, function="sparse_ot"):
         """The same for costs between points; `cost_range` is the kernel that finds their range."""
         X, Y, metric = as_points(function, X, Y, metric)

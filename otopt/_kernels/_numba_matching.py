@@ -3,7 +3,7 @@
 import numpy as np
 from numba import njit
 
-from ._numba_rows import entry
+from ._numba_cost_rows import entry
 
 UNSEEN, OPEN, DONE = 0, 1, 2
 

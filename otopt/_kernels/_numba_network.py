@@ -3,7 +3,7 @@
 import numpy as np
 from numba import njit
 
-from ._numba_rows import bounds_at, entry, row_list, row_minimum, row_space, rows_at_once
+from ._numba_cost_rows import bounds_at, entry, row_list, row_minimum, row_space, rows_at_once
 from ._numba_tree import column_prices, pivot
 
 OPTIMAL, PAUSED = 0, 1

@@ -1,176 +1,120 @@
-"""How the kernels of exact transport read a cost: one text for a matrix and for points.
+"""Rows of scores less prices: their largest entries, and the level of the capped simplex.
 
-numba picks the version by the type of C: an array, or a `PointCost`, whose rows are searched by
-branch and bound over the boxes of its points. Both give the same numbers for the same costs.
+A row is folded onto a few groups by vector maxima (as in `_numba_minima`). What is looked for can
+only be in groups whose maximum reaches a level, and only those are searched.
 """
 
-from typing import Any
-
 import numpy as np
-from numba import njit, types
-from numba.extending import overload
+from numba import njit
 
-from ._numba_minima import group_count, list_row, row_least
-from ._numba_scan import BLOCK
-from ._numba_search import leaf_costs, node_planes, point_cost, push_children, search_top
-
-NODE_WORK = 16  # a box costs as much time as so many entries
-POINTS_PER_ROW = 64  # fitting planes to so many points takes as long as refilling a row
+LANES = 32  # shorter loops would not be vectorised
 
 
 @njit(cache=True, nogil=True)
-def least_cost(y, cloud, metric, v, planes, above, space):
-    """Minimum of ``c - v`` over the points and the work it took; inf if it is not below `above`."""
-    c, nodes, bounds = space
-    leaves = cloud.start.shape[0] - 1
-    best = -above
-    found = False
-    work = 0
-    nodes[0], bounds[0], size = 1, np.inf, 1
-    while size > 0:
-        size -= 1
-        node = nodes[size]
-        if bounds[size] <= best:
-            continue
-        if node < leaves:
-            size = push_children(y, cloud, node, metric, planes, best, nodes, bounds, size)
-            work += 2 * NODE_WORK
-            continue
-        lo, hi = cloud.start[node - leaves], cloud.start[node - leaves + 1]
-        leaf_costs(y, cloud.points, lo, hi, metric, c)
-        work += hi - lo
-        for q in range(hi - lo):
-            x = v[lo + q] - c[q]
-            if x > best:
-                best = x
-                found = True
-    return -best if found else np.inf, work
-
-
-# -- one entry ----------------------------------------------------------------------------------
-
-
-def shape_of(C) -> Any:
-    """Rows and columns."""
-
-
-def entry(C, i, j) -> Any:
-    """One entry."""
-
-
-@overload(shape_of)
-def _shape_of(C):
-    if isinstance(C, types.Array):
-        return lambda C: C.shape
-    return lambda C: (C.queries.points.shape[1], C.points.points.shape[1])
-
-
-@overload(entry)
-def _entry(C, i, j):
-    if isinstance(C, types.Array):
-        return lambda C, i, j: C[i, j]
-    return lambda C, i, j: point_cost(C.queries.points, i, C.points.points, j, C.metric)
-
-
-# -- one row ------------------------------------------------------------------------------------
-
-
-def row_space(C, length) -> Any:
-    """Scratch space for rows, and for lists of so many entries."""
-
-
-def bounds_at(C, v) -> Any:
-    """What bounds ``C - v`` from below, for as long as v does not change."""
-
-
-def rows_at_once(C, batch) -> Any:
-    """How many rows to refill at the same v: more where new bounds take long."""
-
-
-def row_minimum(C, i, v, bounds, guess, space) -> Any:
-    """Minimum of ``C_i - v`` and the work it took; quick where `guess` is just above it."""
-
-
-def row_list(C, i, v, bounds, space, columns, cost):
-    """Write the cheapest entries of ``C_i - v``; of a matrix, after `row_minimum` of that row."""
-
-
-@overload(row_space)
-def _row_space(C, length):
-    if isinstance(C, types.Array):
-        return _matrix_space
-    return _points_space
-
-
-@overload(bounds_at)
-def _bounds_at(C, v):
-    if isinstance(C, types.Array):
-        return lambda C, v: 0
-    return lambda C, v: node_planes(v, C.points)
-
-
-@overload(rows_at_once)
-def _rows_at_once(C, batch):
-    if isinstance(C, types.Array):
-        return lambda C, batch: batch
-    return lambda C, batch: max(batch, C.points.points.shape[1] // POINTS_PER_ROW)
-
-
-@overload(row_minimum)
-def _row_minimum(C, i, v, bounds, guess, space):
-    if isinstance(C, types.Array):
-        return _matrix_minimum
-    return _points_minimum
-
-
-@overload(row_list)
-def _row_list(C, i, v, bounds, space, columns, cost):
-    if isinstance(C, types.Array):
-        return _matrix_list
-    return _points_list
-
-
-def _matrix_space(C, length):
-    groups = group_count(C.shape[1])
-    return np.empty(groups), np.empty(groups), np.empty(length)
-
-
-def _matrix_minimum(C, i, v, bounds, guess, space):
-    return row_least(C[i], v, space[0], space[1]), v.shape[0]
-
-
-def _matrix_list(C, i, v, bounds, space, columns, cost):
-    list_row(C[i], v, space[0], space[2], columns, cost)
-
-
-def _points_space(C, length):
-    d, m = C.points.points.shape
-    room = min(m, 2 * length + BLOCK)
-    search = np.empty(BLOCK), np.empty(128, np.int64), np.empty(128)
-    return np.empty(d), np.empty(room), np.empty(room, np.int32), search
+def group_count(m):
+    """Number of groups of a row of m entries."""
+    size = max(LANES, m // 4)
+    return min(m, (size + LANES - 1) // LANES * LANES)
 
 
 @njit(cache=True, nogil=True)
-def _query(C, i, y):
-    for t in range(y.shape[0]):
-        y[t] = C.queries.points[t, i]
+def fold(s, q, top):
+    """Maxima of ``s - q`` over the entries ``g, g + G, ...`` of every group."""
+    groups, m = top.shape[0], s.shape[0]
+    for g in range(groups):
+        top[g] = s[g] - q[g]
+    for first in range(groups, m, groups):
+        part = s[first : first + groups]
+        price = q[first : first + groups]
+        for g in range(part.shape[0]):
+            x = part[g] - price[g]
+            top[g] = x if x > top[g] else top[g]
 
 
-def _points_minimum(C, i, v, bounds, guess, space):
-    y = space[0]
-    _query(C, i, y)
-    least, work = least_cost(y, C.points, C.metric, v, bounds, guess, space[3])
-    if least == np.inf:
-        least, more = least_cost(y, C.points, C.metric, v, bounds, np.inf, space[3])
-        work += more
-    return least, work
+@njit(cache=True, nogil=True)
+def reached(top, k, best):
+    """A level that the k largest entries reach: the k-th largest of the groups' maxima."""
+    groups = top.shape[0]
+    if k > groups:
+        return -np.inf
+    if k == 1:
+        x = top[0]
+        for g in range(1, groups):
+            x = top[g] if top[g] > x else x
+        return np.float64(x)
+    count = 0
+    for g in range(groups):
+        x = top[g]
+        if count < k:
+            at = count
+            count += 1
+        elif x > best[k - 1]:
+            at = k - 1
+        else:
+            continue
+        while at > 0 and best[at - 1] < x:
+            best[at] = best[at - 1]
+            at -= 1
+        best[at] = x
+    return np.float64(best[k - 1])
 
 
-def _points_list(C, i, v, bounds, space, columns, cost):
-    y, value, where, search = space
-    length = columns.shape[0]
-    _query(C, i, y)
-    search_top(y, C.points, C.metric, v, bounds, length, np.inf, value, where, search)
-    for k in range(length):
-        columns[k] = where[k]
-        cost[k] = point_cost(C.queries.points, i, C.points.points, where[k], C.metric)
+@njit(cache=True, nogil=True)
+def collect(s, q, top, level, values, where):
+    """Write entries of ``s - q`` that reach `level`, largest first; return how many there are.
+
+    No more than there is room for, the largest. Of equal entries the first stands first.
+    """
+    groups, m, room = top.shape[0], s.shape[0], values.shape[0]
+    count = 0
+    for g in range(groups):
+        if top[g] < level:
+            continue
+        for j in range(g, m, groups):
+            x = np.float64(s[j] - q[j])
+            if x < level:
+                continue
+            if count < room:
+                at = count
+                count += 1
+            elif x > values[room - 1] or (x == values[room - 1] and j < where[room - 1]):
+                at = room - 1
+            else:
+                continue
+            while at > 0 and (values[at - 1] < x or (values[at - 1] == x and where[at - 1] > j)):
+                values[at] = values[at - 1]
+                where[at] = where[at - 1]
+                at -= 1
+            values[at] = x
+            where[at] = j
+    return count
+
+
+@njit(cache=True, nogil=True)
+def capped_level(values, count, k, reg):
+    """``tau`` with ``sum clip((values - tau) / reg, 0, 1) = k``, how many are 1, how many positive.
+
+    Walks tau down through the breakpoints: an entry becomes positive at its value and 1 at its
+    value less reg. `values` (descending) needs at least k entries.
+    """
+    if k >= count:
+        return values[count - 1] - reg, count, count
+    full, used, total = 0, 0, 0.0
+    while full < k:
+        enter = values[used] if used < count else -np.inf
+        leave = values[full] - reg if full < used else -np.inf
+        tau = max(enter, leave)
+        if full + (total - (used - full) * tau) / reg >= k:
+            break
+        if enter >= leave:
+            total += values[used]
+            used += 1
+        else:
+            total -= values[full]
+            full += 1
+    if full in (k, used):
+        return values[k - 1] - reg, k, k
+    total = 0.0
+    for a in range(full, used):
+        total += values[a]
+    return (total - reg * (k - full)) / (used - full), full, used

@@ -16,7 +16,7 @@ true, and no sequence of degenerate pivots can cycle. Flows are integers: what i
 import numpy as np
 from numba import njit
 
-from ._numba_rows import entry, shape_of
+from ._numba_cost_rows import entry, shape_of
 
 NODE = np.dtype(
     [("parent", np.int32), ("size", np.int32), ("flow", np.int64), ("rise", np.float64)],

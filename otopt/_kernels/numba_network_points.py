@@ -1,16 +1,16 @@
 """Kernels of exact transport between points: those of `numba_network` for a `PointCost`.
 
-Rows are searched by branch and bound over the boxes of a kd-tree (`_numba_rows`), exactly. In few
-dimensions a row takes a few hundred entries; in many, all of them.
+Rows are searched by branch and bound over the boxes of a kd-tree (`_numba_cost_rows`), exactly.
+In few dimensions a row takes a few hundred entries; in many, all of them.
 """
 
 import numpy as np
 from numba import njit
 
 from ._numba_coarsen import cluster
+from ._numba_cost_rows import bounds_at, row_list, row_minimum, row_space, shape_of
 from ._numba_matching import match
 from ._numba_network import forest_flow, greedy_flow, simplex
-from ._numba_rows import bounds_at, row_list, row_minimum, row_space, shape_of
 from ._numba_tree import hang, tree_arcs
 from .numba_network import cold
 
