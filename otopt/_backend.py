@@ -34,6 +34,8 @@ MODULES = {
     "gibbs": {"numba": "numba_gibbs", "reference": "reference_gibbs"},
     "line": {"numba": "numba_line", "reference": "reference_line"},
     "philox": {"numba": "numba_philox", "reference": "reference_philox"},
+    "guess": {"numba": "numba_guess", "reference": "reference_guess"},
+    "lenet": {"numba": "numba_lenet", "reference": "reference_lenet"},
 }
 
 
@@ -42,7 +44,8 @@ def kernels(family="columns"):
 
     `family` is "columns" for the kernels of `sparse_ot`, "points" for those that take a
     `PointCost` for the cost, "network" for those of `emd`, "gibbs" for
-    `sinkhorn`, "line" for `mmot_1d`, "philox" for random numbers by index.
+    `sinkhorn`, "line" for `mmot_1d`, "philox" for random numbers by index, "guess" and
+    "lenet" for searches over the weights of networks.
     """
     name = os.environ.get("OTOPT_KERNELS", "numba")
     modules = MODULES[family]

@@ -43,7 +43,7 @@ def draw_linear(M, inputs, classes):
 
 def linear_logits(layers, x):
     """Logits (n, M, classes) for x (n, inputs): a batched product with the inputs repeated."""
-    (weight, bias), = layers
+    ((weight, bias),) = layers
     z = torch.matmul(x.expand(len(weight), *x.shape), weight) + bias[:, None]
     return z.transpose(0, 1)
 

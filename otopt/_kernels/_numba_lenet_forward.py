@@ -76,7 +76,12 @@ def pool(z, out):
     """2 x 2 maxima of z (H, H, n), rectified, to out (H/2, H/2, n)."""
     for a in range(out.shape[0]):
         for b in range(out.shape[1]):
-            q, r, s, t = z[2 * a, 2 * b], z[2 * a, 2 * b + 1], z[2 * a + 1, 2 * b], z[2 * a + 1, 2 * b + 1]
+            q, r, s, t = (
+                z[2 * a, 2 * b],
+                z[2 * a, 2 * b + 1],
+                z[2 * a + 1, 2 * b],
+                z[2 * a + 1, 2 * b + 1],
+            )
             o = out[a, b]
             for e in range(len(o)):
                 o[e] = rectified(larger(larger(q[e], r[e]), larger(s[e], t[e])))

@@ -168,8 +168,9 @@ def _dot(typingctx, x, first, y, second, blocks, LANES):
         vector, half = builder.load(total), lanes
         while half > 1:
             half //= 2
-            low, high = emit.shuffle(vector, list(range(half))), emit.shuffle(
-                vector, list(range(half, 2 * half))
+            low, high = (
+                emit.shuffle(vector, list(range(half))),
+                emit.shuffle(vector, list(range(half, 2 * half))),
             )
             vector = builder.fadd(low, high)
         return builder.extract_element(vector, ir.Constant(I32, 0))
