@@ -42,10 +42,15 @@ def draw_linear(M, inputs, classes):
 
 
 def linear_logits(layers, x):
-    """Logits (n, M, classes) for x (n, inputs): a batched product with the inputs repeated."""
+    """Logits (n, M, classes) for x (n, inputs), as published: a product an example and network."""
     ((weight, bias),) = layers
-    z = torch.matmul(x.expand(len(weight), *x.shape), weight) + bias[:, None]
-    return z.transpose(0, 1)
+    return torch.matmul(x[:, None, None], weight[None])[:, :, 0] + bias
+
+
+def linear_logits_by_network(layers, x):
+    """The same with one product a network, which reads the weights once."""
+    ((weight, bias),) = layers
+    return (torch.matmul(x.expand(len(weight), *x.shape), weight) + bias[:, None]).transpose(0, 1)
 
 
 def normalised_losses(layers, logits, y, scale):
@@ -60,3 +65,21 @@ def normalised_losses(layers, logits, y, scale):
 def fitting(logits, y):
     """Which of the M networks classify every example as y."""
     return (logits.argmax(dim=2) == y[:, None]).all(dim=0)
+
+
+def from_theta(net, thetas):
+    """Layers of LeNets given as rows of parameters (M, P), as `otopt` lays them out."""
+    M, layers, start = len(thetas), [], 0
+    for name, shape in net.shapes.items():
+        size = 1
+        for k in shape:
+            size *= k
+        part = thetas[:, start : start + size].reshape(M, *shape)
+        start += size
+        if name in ("fc1.weight", "fc2.weight"):
+            part = part.transpose(1, 2)
+        if name.endswith("weight"):
+            layers.append([part if part.ndim == 5 else part[..., None, None]])
+        else:
+            layers[-1].append(part)
+    return layers

@@ -12,6 +12,7 @@ from numba import njit
 from ._numba_exp import fma
 from ._numba_guess import rectified
 from ._numba_lenet_forward import accumulate, dense_tail, loss_sum, pool
+from .numba_philox import philox4x32
 
 
 class Scratch(NamedTuple):
@@ -61,13 +62,7 @@ def through_second_layer(p, u2, change, row, logits, h):
         add_to_logits(logits, p.w5[:, i], h)
 
 
-@njit(cache=True)
-def from_features(p, caches, s):
-    """The rest of the network from changes of features: s.u1 has the new u1, then u2 and logits."""
-    dense_tail(p, s.u1, s.u2, s.logits, s.h1, s.h2)
-
-
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def change_second_convolution(k, step, is_weight, p, caches, s):
     """One map of the second convolution; its map, s.z2 and s.features[: P2 P2] (a difference)."""
     C1, H2 = caches.p1.shape[0], caches.z2.shape[1]
@@ -103,7 +98,7 @@ def add_rows(u, out):
             out[i, e] += u[i, e]
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def change_first_convolution(k, step, is_weight, x, p, caches, s):
     """One map of the first convolution, and through all of the second one."""
     C, H1, H2 = x.shape[0], caches.z1.shape[1], caches.z2.shape[1]
@@ -141,7 +136,7 @@ def change_first_convolution(k, step, is_weight, x, p, caches, s):
             row[e] += p.b3[q]
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def layer_of(index, starts):
     layer = 0
     while index >= starts[layer + 1]:
@@ -149,7 +144,7 @@ def layer_of(index, starts):
     return layer
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def changed_logits(index, step, starts, x, p, caches, s):
     """Fill s.logits; returns the layer, and the unit or map that changed."""
     layer = layer_of(index, starts)
@@ -193,7 +188,7 @@ def changed_logits(index, step, starts, x, p, caches, s):
     return layer, unit
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def loss_scale(squares):
     """What logits are multiplied by: 1 over the product of the norms over 3."""
     product = 1.0
@@ -202,44 +197,34 @@ def loss_scale(squares):
     return np.float32(1.0 / product)
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def moved(w, delta):
     """The parameter after a move, and the step that was made in float32."""
     new = np.float32(np.float64(w) + delta)
     return new, np.float32(np.float64(new) - np.float64(w))
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def moved_squares(layer, w, new, squares, out):
     out[:] = squares
     if layer % 2 == 0:
         out[layer // 2] += np.float64(new) ** 2 - np.float64(w) ** 2
 
 
-@njit(cache=True, nogil=True)
-def trial(index, delta, theta, starts, x, y, p, caches, squares, s, changed):
-    """Summed loss with parameter `index` changed by delta; nothing but scratch is written."""
-    new, step = moved(theta[index], delta)
-    layer, _ = changed_logits(index, step, starts, x, p, caches, s)
-    moved_squares(layer, theta[index], new, squares, changed)
-    return loss_sum(s.logits, y, loss_scale(changed), s.top, s.total)
+@njit(cache=True)
+def move_unit(u, unit, step, inputs, has_inputs):
+    row = u[unit]
+    for e in range(len(row)):
+        row[e] = fma(step, inputs[e], row[e]) if has_inputs else row[e] + step
 
 
-@njit(cache=True, nogil=True)
-def commit(index, delta, theta, starts, x, y, p, caches, squares, s, changed):
-    """Make the move; its summed loss. A move in the first convolution asks for a refresh: NaN."""
-    new, step = moved(theta[index], delta)
-    layer, unit = changed_logits(index, step, starts, x, p, caches, s)
-    moved_squares(layer, theta[index], new, squares, changed)
-    squares[:] = changed
-    k = index - starts[layer]
-    if layer < 2:
-        theta[index] = new
-        return np.nan
+@njit(cache=True, inline="always")
+def write_back(layer, unit, k, step, p, caches, s):
+    """Make the caches those of the changed network, but for a change of the first convolution."""
     if layer < 4:
         P2 = caches.z2.shape[1] // 2
         caches.z2[unit] = s.z2
-        caches.features[unit * P2 * P2 : (unit + 1) * P2 * P2] += s.features[: P2 * P2]
+        add_rows(s.features[: P2 * P2], caches.features[unit * P2 * P2 : (unit + 1) * P2 * P2])
         caches.u1[:] = s.u1
         caches.u2[:] = s.u2
     elif layer < 6:
@@ -249,16 +234,50 @@ def commit(index, delta, theta, starts, x, y, p, caches, squares, s, changed):
                 row[e] = fma(w, s.change[e], row[e])
         move_unit(caches.u1, unit, step, caches.features[k // len(caches.u1)], layer == 4)
     elif layer < 8:
+        source = caches.u1[k // len(caches.u2) if layer == 6 else 0]
         for e in range(len(s.top)):
-            s.top[e] = rectified(caches.u1[k // len(caches.u2) if layer == 6 else 0, e])
+            s.top[e] = rectified(source[e])
         move_unit(caches.u2, unit, step, s.top, layer == 6)
     caches.logits[:] = s.logits
-    theta[index] = new
-    return loss_sum(caches.logits, y, loss_scale(squares), s.top, s.total)
 
 
-@njit(cache=True)
-def move_unit(u, unit, step, inputs, has_inputs):
-    row = u[unit]
-    for e in range(len(row)):
-        row[e] = fma(step, inputs[e], row[e]) if has_inputs else row[e] + step
+TRIAL, COMMIT, POLL = 0, 1, 2
+
+
+@njit(cache=True, nogil=True)
+def evaluate(mode, index, delta, order, first, last, opportunistic, key, turn, best,
+             theta, starts, x, y, p, caches, squares, s, changed):  # fmt: skip
+    """Summed losses with one parameter changed: the only entry, as compiling it takes seconds.
+
+    TRIAL: of (index, delta); nothing but scratch is written. COMMIT: the same, and the change is
+    made; after one in the first convolution the caches must be filled anew. POLL: of places
+    first..last-1 in a random order of the moves 2 i (+delta on i) and 2 i + 1 (-delta), drawn as
+    needed (Fisher and Yates) from key and turn. Returns the best loss below `best`, its place or
+    -1, and where it ended.
+    """
+    k0, k1 = np.uint32(key), np.uint32(key >> np.uint64(32))
+    c2, c3 = np.uint32(turn), np.uint32(np.uint64(turn) >> np.uint64(32))
+    radius, where = delta, -1
+    for m in range(first, last):
+        if mode == POLL:
+            word = philox4x32(np.uint32(m), np.uint32(1), c2, c3, k0, k1)[0]
+            left = np.uint64(len(order) - m)
+            j = m + np.int64((np.uint64(word) * left) >> np.uint64(32))
+            order[m], order[j] = order[j], order[m]
+            index = order[m] // 2
+            delta = radius if order[m] % 2 == 0 else -radius
+        old = theta[index]
+        new, step = moved(old, delta)
+        layer, unit = changed_logits(index, step, starts, x, p, caches, s)
+        moved_squares(layer, old, new, squares, changed)
+        if mode == COMMIT:
+            theta[index] = new
+            squares[:] = changed
+            if layer > 1:
+                write_back(layer, unit, index - starts[layer], step, p, caches, s)
+        value = loss_sum(s.logits, y, loss_scale(changed), s.top, s.total)
+        if value < best:
+            best, where = value, m
+            if opportunistic:
+                return best, where, m + 1
+    return best, where, last

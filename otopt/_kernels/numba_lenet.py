@@ -1,13 +1,11 @@
 """LeNet for searches that change one parameter at a time; `reference_lenet` says what is computed."""
 
 import numpy as np
-from numba import njit
 
 from ._numba_guess import square_norm
 from ._numba_guess_lenet import offsets
 from ._numba_lenet_forward import Caches, Parameters, count_right, forward, loss_sum
-from ._numba_lenet_trial import Scratch, commit, loss_scale, trial
-from .numba_philox import philox4x32
+from ._numba_lenet_trial import COMMIT, POLL, TRIAL, Scratch, evaluate, loss_scale
 
 __all__ = ["Search", "logits"]
 
@@ -58,29 +56,6 @@ def logits(theta, X, sizes, classes):
     return out
 
 
-@njit(cache=True, nogil=True)
-def _poll(order, first, last, radius, best, opportunistic, key, step, state):
-    """Trials first..last-1 of a random order of signed coordinates; the best, where, and how many.
-
-    The order is drawn as it is needed (Fisher and Yates), by trial and step.
-    """
-    k0, k1 = np.uint32(key), np.uint32(key >> np.uint64(32))
-    c2, c3 = np.uint32(step), np.uint32(np.uint64(step) >> np.uint64(32))
-    where = -1
-    for m in range(first, last):
-        word = philox4x32(np.uint32(m), np.uint32(1), c2, c3, k0, k1)[0]
-        left = np.uint64(len(order) - m)
-        j = m + np.int64((np.uint64(word) * left) >> np.uint64(32))
-        order[m], order[j] = order[j], order[m]
-        delta = radius if order[m] % 2 == 0 else -radius
-        value = trial(order[m] // 2, delta, *state)
-        if value < best:
-            best, where = value, m
-            if opportunistic:
-                return best, where, m + 1
-    return best, where, last
-
-
 class Search:
     """A network, its examples, and what its last forward pass remembers.
 
@@ -112,11 +87,6 @@ class Search:
         self.commits = 0
         self.refresh()
 
-    @property
-    def _state(self):
-        return (self.theta, self.starts, self.x, self.y, self.parameters, self.caches,
-                self.squares, self.scratch, self._changed)  # fmt: skip
-
     def refresh(self):
         """A full forward pass; the loss."""
         s = self.scratch
@@ -128,32 +98,39 @@ class Search:
         self.loss = loss_sum(self.caches.logits, self.y, scale, s.top, s.total) / self.n
         return self.loss
 
+    def _evaluate(self, mode, index, delta, first, last, opportunistic, key, turn, best):
+        return evaluate(
+            mode, index, float(delta), self.order, first, last, opportunistic, np.uint64(key), turn,
+            best, self.theta, self.starts, self.x, self.y, self.parameters, self.caches,
+            self.squares, self.scratch, self._changed,
+        )  # fmt: skip
+
     def trial(self, index, delta):
         """The loss with parameter `index` changed by `delta`."""
-        return trial(index, delta, *self._state) / self.n
+        return self._evaluate(TRIAL, index, delta, 0, 1, False, 0, 0, np.inf)[0] / self.n
 
     def commit(self, index, delta):
         """Change parameter `index` by `delta`; the loss."""
-        value = commit(index, delta, *self._state) / self.n
+        value = self._evaluate(COMMIT, index, delta, 0, 1, False, 0, 0, np.inf)[0] / self.n
         self.commits += 1
-        if value != value or self.commits % REFRESH == 0:
+        if index < self.starts[2] or self.commits % REFRESH == 0:
             return self.refresh()
         self.loss = value
         return value
 
-    def poll(self, first, last, radius, opportunistic, key, step):
-        """Signed moves first..last-1 of this step's random order: the best one, tried trials.
+    def poll(self, first, last, radius, opportunistic, key, turn):
+        """Signed moves first..last-1 of this turn's random order: the best one, tried trials.
 
         The move is ``(index, delta)`` or None if none lowers the loss.
         """
         best = self.loss * self.n
-        _, where, end = _poll(
-            self.order, first, last, radius, best, opportunistic, np.uint64(key), step, self._state
+        _, where, end = self._evaluate(
+            POLL, 0, radius, first, last, opportunistic, key, turn, best
         )
         if where < 0:
             return None, end - first
-        move = self.order[where]
-        return (int(move) // 2, radius if move % 2 == 0 else -radius), end - first
+        move = int(self.order[where])
+        return (move // 2, radius if move % 2 == 0 else -radius), end - first
 
     def accuracy(self):
         """Share of examples classified right; ties are wrong."""

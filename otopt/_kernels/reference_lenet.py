@@ -96,16 +96,16 @@ class FullSearch:
         self.theta[index] = np.float32(np.float64(self.theta[index]) + delta)
         return self.refresh()
 
-    def poll(self, first, last, radius, opportunistic, key, step):
-        """Signed moves first..last-1 of this step's random order: the best one, tried trials.
+    def poll(self, first, last, radius, opportunistic, key, turn):
+        """Signed moves first..last-1 of this turn's random order: the best one, tried trials.
 
         Place m of the order is drawn at trial m (Fisher and Yates): entry j of those left, j from
-        the first word of Philox with block m, stream 1, the step for a candidate. Move 2 i is
+        the first word of Philox with block m, stream 1, the turn for a candidate. Move 2 i is
         +radius on coordinate i, move 2 i + 1 is -radius.
         """
         order, best, move = self.order, self.loss, None
         for m in range(first, last):
-            counter = (m, 1, step & 0xFFFFFFFF, step >> 32)
+            counter = (m, 1, turn & 0xFFFFFFFF, turn >> 32)
             word = reference_philox.philox4x32(counter, (key & 0xFFFFFFFF, key >> 32))[0]
             j = m + ((int(word) * (len(order) - m)) >> 32)
             order[m], order[j] = order[j], order[m]
