@@ -66,7 +66,7 @@ def main(argv=None):
     torch.set_num_threads(1)
     name = "guess_and_check_quick.json" if args.quick else "guess_and_check.json"
     path = args.out or RESULTS / name
-    repeats, wanted = (1, 40) if args.quick else (7, 300)
+    repeats, wanted = (1, 40) if args.quick else (5, 300)
     console = _run.console(160)
     environment = describe()
     run = {"environment": environment, "data": problems.images()[0],
@@ -78,9 +78,7 @@ def main(argv=None):
         *[("trial", partial(measure.trial_record, n, repeats, 500)) for n in (100, 1000)],
         ("exactness", partial(measure.exactness_record, 100, 2 if args.quick else 20)),
     ]  # fmt: skip
-    _run.measure_all(
-        jobs, run, path, console, environment=environment, warm_up=measure.warm_up
-    )
+    _run.measure_all(jobs, run, path, console, environment=environment, warm_up=measure.warm_up)
     _run.show_promises(bars(run), console)
     return _run.exit_status(bars(run), console, check=args.check)
 

@@ -30,9 +30,12 @@ def pair(n, classes=(0, 1), offset=0):
     members = [np.flatnonzero(y == c)[offset : offset + n // 2] for c in classes]
     order = np.stack(members, axis=1).ravel()
     tests = np.concatenate([np.flatnonzero(yt == c)[:500] for c in classes])
-    return x[order], (y[order] == classes[1]).astype(np.int64), xt[tests], (
-        yt[tests] == classes[1]
-    ).astype(np.int64)
+    return (
+        x[order],
+        (y[order] == classes[1]).astype(np.int64),
+        xt[tests],
+        (yt[tests] == classes[1]).astype(np.int64),
+    )
 
 
 def ten_classes(n):

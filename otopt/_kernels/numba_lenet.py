@@ -124,9 +124,7 @@ class Search:
         The move is ``(index, delta)`` or None if none lowers the loss.
         """
         best = self.loss * self.n
-        _, where, end = self._evaluate(
-            POLL, 0, radius, first, last, opportunistic, key, turn, best
-        )
+        _, where, end = self._evaluate(POLL, 0, radius, first, last, opportunistic, key, turn, best)
         if where < 0:
             return None, end - first
         move = int(self.order[where])
