@@ -96,7 +96,7 @@ class QuantileBiasRouter(_BiasRouter):
     def statistics(self, scores, mass):
         """The bias that this part asks for, or the histogram of what bias each pair needs."""
         if self.k == self.num_experts or not bool(mass.any()):
-            return torch.zeros(self.num_experts, (self.bins or 1) + (not self.bins)).squeeze(-1)
+            return scores.new_zeros(self.num_experts, self.bins or 2)
         if self.bins is None:
             found = otopt.solve_prices(
                 scores, self.k, method="quantile", passes=1, warm_start=-self.bias, row_mass=mass,
@@ -119,9 +119,9 @@ class QuantileBiasRouter(_BiasRouter):
         if not self._pending:
             return
         total = self.add_up()
+        if not bool(total.any()):
+            return  # nothing but padding, or nothing to choose
         if self.bins is None:
-            if total.ndim == 1 or not bool(total[0, 1] > 0):
-                return
             bias = total[:, 0] / total[:, 1]
         else:
             share = self.k / self.num_experts

@@ -96,9 +96,13 @@ class Router(nn.Module):
 
     def capacity(self, tokens):
         """Room of an expert for so many tokens, or None."""
-        if self.capacity_factor is None:
+        return self.capacity_of(tokens, self.capacity_factor)
+
+    def capacity_of(self, tokens, factor):
+        """The same for another capacity factor."""
+        if factor is None:
             return None
-        return math.ceil(self.capacity_factor * self.k * tokens / self.num_experts - 1e-9)
+        return math.ceil(factor * self.k * tokens / self.num_experts - 1e-9)
 
     def random(self, like, kind):
         """Numbers from the router's own generator: "uniform" in [0, 1) or "normal"."""

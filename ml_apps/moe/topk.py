@@ -6,6 +6,7 @@ import torch
 
 import otopt
 from ml_apps.moe import losses
+from ml_apps.moe.output import positions
 from ml_apps.moe.router import Router
 
 __all__ = ["TopKRouter"]
@@ -50,7 +51,7 @@ class TopKRouter(Router):
         self.policy, self.noise_std, self.second_threshold = policy, noise_std, second_threshold
         self.switch_weight, self.gshard_weight = switch_weight, gshard_weight
         self.importance_weight, self.load_weight = importance_weight, load_weight
-        self.train_factor, self.eval_factor = capacity_factor, eval_capacity_factor
+        self.eval_capacity_factor = eval_capacity_factor
         self._noisy = None
 
     def select(self, logits, valid):
@@ -60,8 +61,9 @@ class TopKRouter(Router):
             sigma = self.noise_std / self.num_experts
             self._noisy = logits + sigma * self.random(logits, "normal")
         probs = self.scores(self._noisy)
-        self.capacity_factor = self.train_factor if self.training else self.eval_factor
-        capacity = self.capacity(int(valid.sum()) if logits.device.type == "cpu" else len(valid))
+        factor = self.capacity_factor if self.training else self.eval_capacity_factor
+        tokens = int(valid.sum()) if logits.device.type == "cpu" else len(valid)
+        capacity = self.capacity_of(tokens, factor)
         policy = "none" if capacity is None else self.policy
         mass = valid.to(probs.dtype)
         if self.second_threshold and self.training and self.k == 2:
@@ -75,8 +77,6 @@ class TopKRouter(Router):
         chance = self.random(second, "uniform")
         keep = routing.keep.clone()
         keep[:, 1] &= chance < second / self.second_threshold
-        from ml_apps.moe.output import positions
-
         position = positions(routing.indices, keep, self.num_experts)
         if capacity is not None:
             keep &= position < capacity

@@ -160,8 +160,10 @@ def read_capacity(function, capacity, rows, k, needed):
         torch = torch_module()
         if capacity is None:
             return torch.ones(m, dtype=torch.float64, device=rows.S.device) * (needed / m)
-        capacity = torch.as_tensor(capacity, dtype=torch.float64, device=rows.S.device)
-        return capacity.expand(m)
+        options = {"dtype": torch.float64, "device": rows.S.device}
+        if np.ndim(capacity) == 0 and not is_tensor(capacity):
+            return torch.full((m,), float(capacity), **options)  # waits for nothing
+        return torch.as_tensor(capacity, **options).expand(m)
     if capacity is None:
         return np.full(m, needed / m)
     given = capacity.detach().cpu().numpy() if is_tensor(capacity) else capacity

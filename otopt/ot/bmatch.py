@@ -48,7 +48,7 @@ class BMatching:
 
     @cached_property
     def load(self):
-        """Rows at every column.
+        """Count the rows at every column.
 
         Returns
         -------

@@ -116,9 +116,11 @@ def solve_prices(
     >>> import otopt
     >>> scores = np.random.default_rng(0).normal(size=(512, 8)) + np.arange(8)
     >>> np.bincount(scores.argmax(axis=1), minlength=8)
-    array([  0,   0,   1,   4,  13,  45, 133, 316])
+    array([  0,   0,   0,   0,   1,  24, 115, 372])
     >>> result = otopt.solve_prices(scores)
     >>> np.bincount((scores - result.price).argmax(axis=1), minlength=8)
+    array([64, 65, 64, 64, 63, 64, 64, 64])
+    >>> otopt.assign(scores, result, capacity=64, policy="repair").load
     array([64, 64, 64, 64, 64, 64, 64, 64])
     """
     rows, dual, start, settings = read_problem(
