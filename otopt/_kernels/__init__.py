@@ -241,6 +241,19 @@ signed32(seed, candidates (B,), size, stream) -> (B, size) float32 in [-1, 1)
 
 unit64(seed, candidates (B,), size, stream) -> (B, size) float64 in [0, 1)
 
+Neural networks
+---------------
+`numba_guess` beside `reference_guess`, `numba_lenet` beside `reference_lenet`. Parameters are flat
+vectors, weights and biases by turns: convolutions (maps, channels, 5, 5), dense layers (inputs,
+units), the last layer (classes, inputs).
+
+search(kind, sizes, X, signs, seed, low, high) -> check(first, last, room)
+    Guess-and-check for two classes; see `reference_guess.search`.
+
+logits(theta, X, sizes, classes) -> (n, classes), Search(theta, X, y, sizes, classes)
+    LeNet, and its loss with one parameter changed: `trial`, `commit`, `poll`; see
+    `reference_lenet.FullSearch`.
+
 Small problems
 --------------
 In `numba_small` only, which has all functions above too. Where these are missing,
