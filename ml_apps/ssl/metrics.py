@@ -161,3 +161,4 @@ def prototype_utilization(weight, *, cosine=0.975):
             kept += 1
             left &= w @ w[k] < cosine
     return kept / len(w)
+

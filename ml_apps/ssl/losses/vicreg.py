@@ -109,7 +109,9 @@ class VICRegLoss(TwoViewLoss):
         variance = sum(terms.variance_hinge(z, eps=self.eps) for z in (z_a, z_b)) / 2
         covariance = self._covariance(z_a) + self._covariance(z_b)
         total = (
-            self.lambda_param * invariance + self.mu_param * variance + self.nu_param * covariance
+            self.lambda_param * invariance
+            + self.mu_param * variance
+            + self.nu_param * covariance
         )
         return VICReg(total, invariance, variance, covariance)
 

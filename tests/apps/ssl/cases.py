@@ -10,7 +10,9 @@ TWO_VIEWS = {
     "NTXent": lambda **g: losses.NTXentLoss(0.3, **g),
     "NTXent chunked": lambda **g: losses.NTXentLoss(0.3, chunk_size=5, **g),
     "NTXent abs": lambda **g: losses.NTXentLoss(0.3, similarity="abs", **g),
-    "NTXent sq": lambda **g: losses.NTXentLoss(0.3, similarity="sq", transform_positive=True, **g),
+    "NTXent sq": lambda **g: losses.NTXentLoss(
+        0.3, similarity="sq", transform_positive=True, **g
+    ),
     "DCL": lambda **g: losses.NTXentLoss(0.3, decoupled=True, **g),
     "DCL sq chunked": lambda **g: losses.NTXentLoss(
         0.3, similarity="sq", decoupled=True, chunk_size=3, **g
