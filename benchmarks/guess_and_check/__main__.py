@@ -1,7 +1,8 @@
 """``python -m benchmarks.guess_and_check [--quick] [--check]``: candidates a second, and their law.
 
 Beside the published evaluation of grouped networks, re-implemented from its description in torch;
-one thread, CPU time, medians of paired ratios. About three minutes.
+one thread, CPU time, medians of paired ratios. About three minutes; what was stopped goes on with
+the same command, and ``--again`` starts anew.
 """
 
 import argparse
@@ -61,6 +62,7 @@ def main(argv=None):
                                      description=__doc__)  # fmt: skip
     parser.add_argument("--quick", action="store_true", help="once, few networks")
     parser.add_argument("--check", action="store_true", help="fail where a promise is broken")
+    parser.add_argument("--again", action="store_true", help="forget what the JSON holds")
     parser.add_argument("--out", type=Path, help="JSON to write")
     args = parser.parse_args(argv)
     torch.set_num_threads(1)
@@ -71,6 +73,8 @@ def main(argv=None):
     environment = describe()
     run = {"environment": environment, "data": problems.images()[0],
            "guess": [], "law": [], "trial": [], "exactness": []}  # fmt: skip
+    run = run if args.again else _run.resume(run, path)
+    done = {name: len(rows) for name, rows in run.items() if isinstance(rows, list)}
     jobs = [
         *[("guess", partial(measure.guess_record, *cell, repeats)) for cell in SPEED],
         *[("law", partial(measure.law_record, kind, n, wanted, 50_000))
@@ -78,6 +82,9 @@ def main(argv=None):
         *[("trial", partial(measure.trial_record, n, repeats, 500)) for n in (100, 1000)],
         ("exactness", partial(measure.exactness_record, 100, 2 if args.quick else 20)),
     ]  # fmt: skip
+    jobs = [
+        job for i, job in enumerate(jobs) if sum(j[0] == job[0] for j in jobs[:i]) >= done[job[0]]
+    ]
     _run.measure_all(jobs, run, path, console, environment=environment, warm_up=measure.warm_up)
     _run.show_promises(bars(run), console)
     return _run.exit_status(bars(run), console, check=args.check)

@@ -90,7 +90,7 @@ def search(net, problem, seed, method, quick, descends):
 
         kwargs = {"stop_loss": BINS[1], "callback": note} if descends else {}
         if method == "greedy":
-            kwargs["max_trials"] = 1_000 if quick else 5_000
+            kwargs["max_trials"] = 1_000 if quick else 1_500
         theta = net.draw(1000 * seed + s, 0)
         if descends and net.accuracy(theta, problem.X, problem.y) == 1:
             walk.visit(theta, net.loss(theta, problem.X, problem.y))

@@ -38,10 +38,12 @@ def _images(name):
         parts = load_images(name), load_images(name, "test")
     mean, std = parts[0][0].mean(), parts[0][0].std()
     out = []
+    shape = parts[0][0].shape
     for x, y in parts:
-        x = x[:, None] if x.ndim == 3 else x.transpose(0, 3, 1, 2)
-        out += [((x.reshape(len(x), -1) - mean) / std).astype(np.float32), np.asarray(y, np.int64)]
-    return *out, x.shape[1], x.shape[2]
+        first = x[:, None] if x.ndim == 3 else x.transpose(0, 3, 1, 2)
+        flat = ((first.reshape(len(x), -1) - mean) / std).astype(np.float32)
+        out += [flat, np.asarray(y, np.int64)]
+    return *out, 1 if len(shape) == 3 else shape[3], shape[1]
 
 
 def pair(name, n, seed):
@@ -59,7 +61,7 @@ def pair(name, n, seed):
 
 
 def ten_classes(name, n, seed):
-    """n random examples of all ten classes, and the whole test set."""
+    """Take n random examples of all ten classes, and the whole test set."""
     x, y, xt, yt, channels, side = _images(name)
     order = np.random.default_rng((seed, 10)).permutation(len(x))[:n]
     return Problem(x[order], y[order], xt, yt, channels, side)

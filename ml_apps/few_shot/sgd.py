@@ -44,7 +44,7 @@ def start(net, recipe, count, seed):
                 if name.endswith("weight"):
                     is_dense = array.ndim == 2 and name != list(arrays)[-2]
                     fan = array.shape[0] if is_dense else array[0].size
-                array /= np.sqrt(fan)
+                array[...] = array / np.sqrt(fan)
     return thetas
 
 

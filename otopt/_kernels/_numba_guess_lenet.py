@@ -17,17 +17,19 @@ from ._numba_vectors import convolve_pool, dense
 from .numba_philox import fill_signed32
 
 
-def offsets(channels, side, C1, C2, F1, F2, classes):
+def offsets(sizes, classes):
     """Where each of the ten arrays of parameters starts, and their number."""
+    channels, side, C1, C2, F1, F2 = sizes
     features = C2 * (((side - 4) // 2 - 4) // 2) ** 2
-    sizes = (C1 * channels * 25, C1, C2 * C1 * 25, C2,
+    lengths = (C1 * channels * 25, C1, C2 * C1 * 25, C2,
              features * F1, F1, F1 * F2, F2, classes * F2, classes)  # fmt: skip
-    return (0, *(int(s) for s in np.cumsum(sizes)))
+    return (0, *(int(s) for s in np.cumsum(lengths)))
 
 
 @functools.cache
-def searcher(channels, side, C1, C2, F1, F2):
+def searcher(sizes):
     """The compiled search for these sizes, which are constants of it: loops have known lengths."""
+    channels, side, C1, C2, F1, F2 = sizes
     E = EXAMPLES
     H1 = side - 4
     P1 = H1 // 2
@@ -35,7 +37,7 @@ def searcher(channels, side, C1, C2, F1, F2):
     P2 = H2 // 2
     NF = C2 * P2 * P2
     R1, R2, R3 = H1 * E, P1 * E, H2 * E
-    W1, B1, W2, B2, W3, B3, W4, B4, W5, B5, SIZE = offsets(channels, side, C1, C2, F1, F2, 2)
+    W1, B1, W2, B2, W3, B3, W4, B4, W5, B5, SIZE = offsets(sizes, 2)
 
     @njit(cache=True, nogil=True)
     def search(images, signs, n, first, last, key, low, high, candidates, swaps, losses):

@@ -4,8 +4,6 @@ A dot product has `LANES` running sums that are added in a fixed order at the en
 the same answer for every vector width.
 """
 
-import functools
-
 import numpy as np
 from numba import njit
 
@@ -16,45 +14,38 @@ from .numba_philox import fill_signed32
 LANES = 64
 
 
-@functools.cache
-def searcher(inputs):
-    """The compiled search for this number of inputs."""
-    D = inputs
-    SIZE = 2 * D + 2
-    BLOCKS = (D + LANES - 1) // LANES
-
-    @njit(cache=True, nogil=True)
-    def search(X, signs, n, first, last, key, low, high, candidates, swaps, losses):
-        theta = np.empty(SIZE + 8, np.float32)
-        w = np.zeros(BLOCKS * LANES, np.float32)
-        margins = np.empty(len(X), np.float32)
-        found = 0
-        for candidate in range(first, last):
-            fill_signed32(theta, SIZE, key, np.uint64(candidate), np.uint32(0))
-            for j in range(D):
-                w[j] = theta[D + j] - theta[j]
-            offset = theta[2 * D + 1] - theta[2 * D]
-            orientation = np.float32(0)
-            fits = True
-            for k in range(len(X)):
-                s = offset + dot(w, 0, X, k * BLOCKS * LANES, BLOCKS, LANES)
-                margins[k] = s
-                if k == 0:
-                    positive = s * signs[0] > np.float32(0)
-                    orientation = np.float32(1) if positive else np.float32(-1)
-                fits = orientation * s * signs[k] > np.float32(0)
-                if not fits:
-                    break
-            if fits:
-                scale = 1.0 / np.sqrt(square_norm(theta, 0, 2 * D))
-                loss = mean_logistic(margins, signs, orientation, n, scale)
-                if low < loss <= high:
-                    candidates[found] = candidate
-                    swaps[found] = orientation < np.float32(0)
-                    losses[found] = loss
-                    found += 1
-                    if found == len(candidates):
-                        return found, candidate + 1
-        return found, last
-
-    return search
+@njit(cache=True, nogil=True)
+def search(D, X, signs, n, first, last, key, low, high, candidates, swaps, losses):
+    """For D inputs; the rows of X are filled up with zeros to whole blocks of LANES."""
+    theta = np.empty(2 * D + 10, np.float32)
+    blocks = X.shape[1] // LANES
+    w = np.zeros(X.shape[1], np.float32)
+    margins = np.empty(len(X), np.float32)
+    found = 0
+    for candidate in range(first, last):
+        fill_signed32(theta, 2 * D + 2, key, np.uint64(candidate), np.uint32(0))
+        for j in range(D):
+            w[j] = theta[D + j] - theta[j]
+        offset = theta[2 * D + 1] - theta[2 * D]
+        orientation = np.float32(0)
+        fits = True
+        for k in range(len(X)):
+            s = offset + dot(w, 0, X, k * X.shape[1], blocks, LANES)
+            margins[k] = s
+            if k == 0:
+                positive = s * signs[0] > np.float32(0)
+                orientation = np.float32(1) if positive else np.float32(-1)
+            fits = orientation * s * signs[k] > np.float32(0)
+            if not fits:
+                break
+        if fits:
+            scale = 1.0 / np.sqrt(square_norm(theta, 0, 2 * D))
+            loss = mean_logistic(margins, signs, orientation, n, scale)
+            if low < loss <= high:
+                candidates[found] = candidate
+                swaps[found] = orientation < np.float32(0)
+                losses[found] = loss
+                found += 1
+                if found == len(candidates):
+                    return found, candidate + 1
+    return found, last

@@ -12,7 +12,7 @@ LANES = 8
 
 
 class Parameters(NamedTuple):
-    """Views of one flat vector; dense layers (inputs, units), the output layer (classes, inputs)."""
+    """Views of one flat vector: dense layers (inputs, units), the last one (classes, inputs)."""
 
     w1: np.ndarray
     b1: np.ndarray

@@ -1,5 +1,7 @@
 """Fused guess-and-check for two classes; `reference_guess` says what is found."""
 
+from functools import partial
+
 import numpy as np
 
 from . import _numba_guess_lenet, _numba_guess_linear
@@ -26,9 +28,9 @@ def search(kind, sizes, X, signs, seed, low, high):
     if n % EXAMPLES:  # an example that is there twice rejects nobody else
         X, signs = np.concatenate([X, X[-1:]]), np.append(signs, signs[-1])
     if kind == "linear":
-        kernel, examples = _numba_guess_linear.searcher(*sizes), _linear(*sizes, X)
+        kernel, examples = partial(_numba_guess_linear.search, sizes[0]), _linear(sizes[0], X)
     else:
-        kernel, examples = _numba_guess_lenet.searcher(*sizes), _lenet(sizes, X)
+        kernel, examples = _numba_guess_lenet.searcher(sizes), _lenet(sizes, X)
     signs = np.ascontiguousarray(signs, np.float32)
 
     def check(first, last, room):

@@ -1,4 +1,4 @@
-"""LeNet for searches that change one parameter at a time; `reference_lenet` says what is computed."""
+"""LeNet for searches by one parameter at a time; `reference_lenet` says what is computed."""
 
 import numpy as np
 
@@ -15,8 +15,8 @@ BLOCK = 128  # examples of one forward pass where nothing is remembered
 
 def views(theta, sizes, classes):
     """The flat vector as `Parameters`."""
-    channels, side, C1, C2, F1, F2 = sizes
-    starts = offsets(*sizes, classes)
+    channels, _, C1, C2, F1, F2 = sizes
+    starts = offsets(sizes, classes)
     features = (starts[5] - starts[4]) // F1
     shapes = ((C1, channels, 5, 5), (C1,), (C2, C1, 5, 5), (C2,), (features, F1), (F1,),
               (F1, F2), (F2,), (classes, F2), (classes,))  # fmt: skip
@@ -26,7 +26,7 @@ def views(theta, sizes, classes):
 
 
 def _room(sizes, classes, n):
-    channels, side, C1, C2, F1, F2 = sizes
+    _, side, C1, C2, F1, F2 = sizes
     H1 = side - 4
     P1 = H1 // 2
     H2 = P1 - 4
@@ -45,12 +45,14 @@ def logits(theta, X, sizes, classes):
     p = views(theta, sizes, classes)
     n = len(X)
     out = np.empty((n, classes), np.float32)
-    caches = None
+    rooms = {}
     for first in range(0, n, BLOCK):
         x = _innermost(X[first : first + BLOCK], *sizes[:2])
-        if caches is None or x.shape[3] != caches.logits.shape[1]:
-            caches = _room(sizes, classes, x.shape[3])
-            h1, h2 = np.empty_like(caches.u1), np.empty_like(caches.u2)
+        count = x.shape[3]
+        if count not in rooms:  # the last block may be shorter
+            c = _room(sizes, classes, count)
+            rooms[count] = c, np.empty_like(c.u1), np.empty_like(c.u2)
+        caches, h1, h2 = rooms[count]
         forward(x, p, caches, h1, h2)
         out[first : first + BLOCK] = caches.logits.T
     return out
@@ -74,7 +76,7 @@ class Search:
         self.n = len(X)
         self.x = _innermost(X, *sizes[:2])
         self.parameters = views(theta, sizes, classes)
-        self.starts = np.array(offsets(*sizes, classes))
+        self.starts = np.array(offsets(sizes, classes))
         self.caches = _room(sizes, classes, self.n)
         c = self.caches
         self.scratch = Scratch(

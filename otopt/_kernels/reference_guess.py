@@ -26,7 +26,7 @@ def search(kind, sizes, X, signs, seed, low, high):
     if kind == "linear":
         starts, unit = np.array([0, 2 * sizes[0], 2 * sizes[0] + 2]), 1.0
     else:
-        starts, unit = np.array(reference_lenet.offsets(*sizes, 2)), 3.0
+        starts, unit = np.array(reference_lenet.offsets(sizes, 2)), 3.0
     logits = linear_logits if kind == "linear" else reference_lenet.logits_of_sizes
 
     def check(first, last, room):
@@ -34,7 +34,7 @@ def search(kind, sizes, X, signs, seed, low, high):
         for candidate in range(first, last):
             theta = reference_philox.signed32(seed, [candidate], starts[-1])[0]
             if kind == "linear":
-                z = logits(theta.astype(float), X.astype(float), *sizes, 2)
+                z = logits(theta.astype(float), X.astype(float), sizes[0], 2)
             else:
                 z = logits(theta.astype(float), X.astype(float), sizes, 2)
             for swap in (False, True):

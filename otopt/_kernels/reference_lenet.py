@@ -1,5 +1,7 @@
 """LeNet in NumPy, and searches that evaluate a network in full for every change."""
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
@@ -8,12 +10,13 @@ from . import reference_philox
 __all__ = ["FullSearch", "Search", "logits"]
 
 
-def offsets(channels, side, C1, C2, F1, F2, classes):
+def offsets(sizes, classes):
     """Where each of the ten arrays of parameters starts, and their number."""
+    channels, side, C1, C2, F1, F2 = sizes
     features = C2 * (((side - 4) // 2 - 4) // 2) ** 2
-    sizes = (C1 * channels * 25, C1, C2 * C1 * 25, C2,
+    lengths = (C1 * channels * 25, C1, C2 * C1 * 25, C2,
              features * F1, F1, F1 * F2, F2, classes * F2, classes)  # fmt: skip
-    return (0, *(int(s) for s in np.cumsum(sizes)))
+    return (0, *(int(s) for s in np.cumsum(lengths)))
 
 
 def _convolved(x, w, b):
@@ -27,10 +30,8 @@ def _convolved(x, w, b):
 def logits_of_sizes(theta, X, sizes, classes):
     """Logits (n, classes) of images X (n, channels * side^2), in the precision of both."""
     channels, side, C1, C2, F1, F2 = sizes
-    starts = offsets(*sizes, classes)
-    w1, b1, w2, b2, w3, b3, w4, b4, w5, b5 = (
-        theta[a:b] for a, b in zip(starts, starts[1:], strict=False)
-    )
+    starts = offsets(sizes, classes)
+    w1, b1, w2, b2, w3, b3, w4, b4, w5, b5 = (theta[a:b] for a, b in pairwise(starts))
     x = X.reshape(len(X), channels, side, side)
     x = _convolved(x, w1.reshape(C1, channels, 5, 5), b1)
     x = _convolved(x, w2.reshape(C2, C1, 5, 5), b2).reshape(len(X), -1)
@@ -129,5 +130,5 @@ class Search(FullSearch):
 
     def __init__(self, theta, X, y, sizes, classes):
         super().__init__(
-            theta, y, lambda t: logits(t, X, sizes, classes), offsets(*sizes, classes), 3.0
+            theta, y, lambda t: logits(t, X, sizes, classes), offsets(sizes, classes), 3.0
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -78,15 +79,17 @@ class NetworkSamples:
         return len(self.indices)
 
     def theta(self, i):
-        """Parameters of network i, drawn again from its index.
+        """Draw network i again from its index.
 
         Parameters
         ----------
         i : int
+            Below the number of networks.
 
         Returns
         -------
         ndarray of float32, shape (net.size,)
+            Parameters.
         """
         return self.net.draw(self.seed, int(self.indices[i]), bool(self.swaps[i]))
 
@@ -141,6 +144,7 @@ def guess_and_check(
     Returns
     -------
     NetworkSamples
+        Indices and losses of the networks; the networks themselves by `NetworkSamples.theta`.
 
     Raises
     ------
@@ -207,7 +211,7 @@ def guess_and_check(
     threads = _as_threads(workers)
     seed = as_seed(rng)
 
-    order = alternated(y)
+    order = _alternated(y)
     signs = (2 * y[order] - 1).astype(np.float32)
     check = kernels("guess").search(net._kind, net._sizes, X[order], signs, seed, low, high)
     with StatusLine(progress) as line, Interrupts() as interrupts:
@@ -227,10 +231,13 @@ def guess_and_check(
     )
     if status:
         warnings.warn(f"{NAME}: {message}", ConvergenceWarning, stacklevel=2)
-    return NetworkSamples(net, seed, *found, 2 * draws, rate, interval, status, message)
+    indices, swaps, losses = found
+    return NetworkSamples(
+        net, seed, indices, swaps, losses, 2 * draws, rate, interval, status, message
+    )
 
 
-def alternated(y):
+def _alternated(y):
     """An order of the examples in which the classes alternate as long as there are both."""
     rank = np.empty(len(y), int)
     for label in (0, 1):
@@ -251,11 +258,12 @@ def _collect(check, first, last, wanted, threads, time_limit, interrupts, line):
                 status = 98 if interrupts.requested else 3
                 break
             cuts = [min(first + i * chunk, last) for i in range(threads + 1)]
-            spans = [(a, b) for a, b in zip(cuts, cuts[1:], strict=False) if a < b]
+            spans = [(a, b) for a, b in itertools.pairwise(cuts) if a < b]
             began = time.perf_counter()
-            room = wanted - count
             run = map if threads == 1 else pool.map
-            for span, part in zip(spans, run(lambda s: check(*s, room), spans), strict=True):
+            starts, ends = zip(*spans, strict=True)
+            results = run(check, starts, ends, [wanted - count] * len(spans))
+            for span, part in zip(spans, results, strict=True):
                 need = wanted - count
                 parts.append(tuple(column[:need] for column in part[:3]))
                 count += len(parts[-1][0])

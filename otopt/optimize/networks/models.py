@@ -16,7 +16,7 @@ __all__ = ["LeNet", "Linear", "Network"]
 
 
 class Network:
-    """What the networks have in common; parameters are one float32 vector theta of length `size`.
+    """A network whose parameters are one float32 vector of length `size`.
 
     Weights and biases come by turns, layer by layer. Convolutions are (maps, channels, 5, 5), dense
     layers (inputs, units), the last layer (classes, inputs).
@@ -28,7 +28,7 @@ class Network:
 
     @property
     def shapes(self) -> dict:
-        """Shapes of the arrays of parameters, by name, in their order."""
+        """The shapes of the arrays of parameters, by name, in their order."""
         raise NotImplementedError
 
     @property
@@ -36,31 +36,34 @@ class Network:
         raise NotImplementedError
 
     def logits(self, theta, X):
-        """Outputs of the network before the softmax.
+        """Evaluate the network before the softmax.
 
         Parameters
         ----------
         theta : array_like, shape (size,)
+            Parameters.
         X : array_like, shape (n, ...)
+            Examples; images as (n, channels, side, side) or flattened.
 
         Returns
         -------
         ndarray of float32, shape (n, classes)
+            One row an example.
         """
-        raise NotImplementedError
+        return self._logits(self._checked("logits", theta), self._images("logits", X))
 
     @property
     def size(self) -> int:
-        """Number of parameters."""
+        """The number of parameters."""
         return sum(prod(shape) for shape in self.shapes.values())
 
     @property
     def inputs(self) -> int:
-        """Numbers in an example."""
+        """How many numbers an example has."""
         raise NotImplementedError
 
     def draw(self, seed, candidate, swap=False):
-        """Candidate of the prior: all parameters independent and uniform on [-1, 1).
+        """Draw from the prior: all parameters independent and uniform on [-1, 1).
 
         Parameters
         ----------
@@ -74,6 +77,7 @@ class Network:
         Returns
         -------
         ndarray of float32, shape (size,)
+            Parameters.
         """
         theta = kernels("philox").signed32(seed, [candidate], self.size)[0]
         if swap:
@@ -83,15 +87,17 @@ class Network:
         return theta
 
     def parameters(self, theta):
-        """The vector as named arrays, which are views of it.
+        """Cut the vector into named arrays, which are views of it.
 
         Parameters
         ----------
         theta : ndarray, shape (size,)
+            Parameters.
 
         Returns
         -------
         dict of str to ndarray
+            In their order.
         """
         arrays, start = {}, 0
         for name, shape in self.shapes.items():
@@ -100,36 +106,44 @@ class Network:
         return arrays
 
     def loss(self, theta, X, y):
-        """Mean cross entropy of logits divided by the product of the norms of the weights.
+        """Compute the mean cross entropy of logits over the product of the norms of weights.
 
         The norms are Frobenius norms, over 3 for convolutional networks. Biases are not in them.
 
         Parameters
         ----------
         theta : array_like, shape (size,)
+            Parameters.
         X : array_like, shape (n, ...)
+            Examples.
         y : array_like of int, shape (n,)
+            Their classes.
 
         Returns
         -------
         float
+            Not negative.
         """
         theta = self._checked("loss", theta)
         X, y = self._examples("loss", X, y)
         return normalised_loss(theta, self._logits(theta, X), y, self._starts, self._unit)
 
     def accuracy(self, theta, X, y):
-        """Share of examples whose class has the largest logit.
+        """Compute the share of examples whose class has the largest logit.
 
         Parameters
         ----------
         theta : array_like, shape (size,)
+            Parameters.
         X : array_like, shape (n, ...)
+            Examples.
         y : array_like of int, shape (n,)
+            Their classes.
 
         Returns
         -------
         float
+            Not negative.
         """
         X, y = self._examples("accuracy", X, y)
         z = self._logits(self._checked("accuracy", theta), X)
@@ -194,7 +208,7 @@ class Network:
 class Linear(Network):
     """A linear classifier.
 
-    Parameters
+    Attributes
     ----------
     features : int
         Numbers in an example.
@@ -220,31 +234,17 @@ class Linear(Network):
 
     @property
     def shapes(self) -> dict:
-        """Shapes of the arrays of parameters, by name, in their order."""
+        """The shapes of the arrays of parameters, by name, in their order."""
         return {"weight": (self.classes, self.features), "bias": (self.classes,)}
 
     @property
     def inputs(self) -> int:
-        """Numbers in an example."""
+        """How many numbers an example has."""
         return self.features
 
     @property
     def _sizes(self):
         return (self.features,)
-
-    def logits(self, theta, X):
-        """Outputs of the network before the softmax.
-
-        Parameters
-        ----------
-        theta : array_like, shape (size,)
-        X : array_like, shape (n, ...)
-
-        Returns
-        -------
-        ndarray of float32, shape (n, classes)
-        """
-        return self._logits(self._checked("logits", theta), self._images("logits", X))
 
     def _logits(self, theta, X):
         return linear_logits(theta, X, self.features, self.classes)
@@ -254,7 +254,7 @@ class Linear(Network):
 class LeNet(Network):
     """LeNet: two 5 x 5 convolutions with 2 x 2 maxima, three dense layers, rectified.
 
-    Parameters
+    Attributes
     ----------
     width : float
         Factor of the numbers of units, 6, 16, 120 and 84, which are rounded down.
@@ -296,7 +296,7 @@ class LeNet(Network):
 
     @property
     def shapes(self) -> dict:
-        """Shapes of the arrays of parameters, by name, in their order."""
+        """The shapes of the arrays of parameters, by name, in their order."""
         channels, side, C1, C2, F1, F2 = self._sizes
         features = C2 * (((side - 4) // 2 - 4) // 2) ** 2
         return {
@@ -309,28 +309,13 @@ class LeNet(Network):
 
     @property
     def inputs(self) -> int:
-        """Numbers in an example."""
+        """How many numbers an example has."""
         return self.channels * self.side**2
 
     @property
     def _sizes(self):
         units = (int(self.width * k + 1e-9) for k in (6, 16, 120, 84))
         return (self.channels, self.side, *units)
-
-    def logits(self, theta, X):
-        """Outputs of the network before the softmax.
-
-        Parameters
-        ----------
-        theta : array_like, shape (size,)
-        X : array_like, shape (n, ...)
-            Images as (n, channels, side, side), or flattened.
-
-        Returns
-        -------
-        ndarray of float32, shape (n, classes)
-        """
-        return self._logits(self._checked("logits", theta), self._images("logits", X))
 
     def _logits(self, theta, X):
         return kernels("lenet").logits(theta, X, self._sizes, self.classes)

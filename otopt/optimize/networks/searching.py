@@ -102,6 +102,7 @@ def pattern_search(
     Parameters
     ----------
     net : Linear or LeNet
+        With any number of classes.
     X : array_like, shape (n, ...)
         Examples, standardised as the network shall see them.
     y : array_like of int, shape (n,)
@@ -138,6 +139,7 @@ def pattern_search(
     Returns
     -------
     NetworkSearch
+        The network it ended with, also where it stopped at a limit.
 
     Raises
     ------
@@ -166,8 +168,9 @@ def pattern_search(
     --------
     >>> import numpy as np
     >>> from otopt.optimize import networks
-    >>> X = np.random.default_rng(0).normal(size=(20, 5))
-    >>> res = networks.pattern_search(networks.Linear(5), X, X[:, 0] > X[:, 1], rng=0)
+    >>> y = np.arange(20) % 2
+    >>> X = np.random.default_rng(0).normal(size=(20, 5)) + 4 * y[:, None]
+    >>> res = networks.pattern_search(networks.Linear(5), X, y, rng=0)
     >>> res.accuracy
     1.0
     """
@@ -225,6 +228,7 @@ def greedy_search(
     Parameters
     ----------
     net : Linear or LeNet
+        With any number of classes.
     X : array_like, shape (n, ...)
         Examples, standardised as the network shall see them.
     y : array_like of int, shape (n,)
@@ -260,6 +264,7 @@ def greedy_search(
     Returns
     -------
     NetworkSearch
+        The network it ended with, also where it stopped at a limit.
 
     Raises
     ------
@@ -280,8 +285,9 @@ def greedy_search(
     --------
     >>> import numpy as np
     >>> from otopt.optimize import networks
-    >>> X = np.random.default_rng(0).normal(size=(20, 5))
-    >>> res = networks.greedy_search(networks.Linear(5), X, X[:, 0] > X[:, 1], rng=0)
+    >>> y = np.arange(20) % 2
+    >>> X = np.random.default_rng(0).normal(size=(20, 5)) + 4 * y[:, None]
+    >>> res = networks.greedy_search(networks.Linear(5), X, y, rng=0)
     >>> res.accuracy
     1.0
     """
