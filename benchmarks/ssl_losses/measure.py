@@ -99,9 +99,7 @@ def record(family, n, d, budget):
         values[side], gradients[side], _ = call(loss, z)
     times = {side: [] for side in sides}
     started = time.process_time()
-    while not times["ours"] or (
-        time.process_time() - started < budget and len(times["ours"]) < 25
-    ):
+    while not times["ours"] or (time.process_time() - started < budget and len(times["ours"]) < 25):
         for side, loss in sides.items():
             times[side].append(call(loss, z)[2])
     for side in sides:

@@ -188,6 +188,8 @@ def _blur(x, sigma):
     reach = torch.arange(-3, 4, device=x.device, dtype=x.dtype)
     kernel = torch.exp(-0.5 * (reach / sigma.clamp_min(1e-3)[:, None]).square()).to(x)
     kernel = (kernel / kernel.sum(dim=1, keepdim=True)).repeat_interleave(c, 0)
-    x = F.pad(x.reshape(1, n * c, h, w), (3, 3, 3, 3), mode="reflect" if min(h, w) > 3 else "replicate")
+    x = F.pad(
+        x.reshape(1, n * c, h, w), (3, 3, 3, 3), mode="reflect" if min(h, w) > 3 else "replicate"
+    )
     x = F.conv2d(x, kernel[:, None, :, None], groups=n * c)
     return F.conv2d(x, kernel[:, None, None, :], groups=n * c).view(n, c, h, w)

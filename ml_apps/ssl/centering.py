@@ -5,8 +5,8 @@ All four are a softmax of shifted logits, ``softmax(l - c)``, and differ in wher
 - "logit": the moving average of the logits' mean (DINO).
 - "prob": the moving average of ``log mean_b softmax(l)``, the logarithm of how much each prototype
   is used: one column step of Sinkhorn, remembered.
-- "sinkhorn": ``sinkhorn_iterations`` of Sinkhorn's on this batch: every prototype gets the same mass
-  (SwAV, DINOv2). With logits ``kappa_k mu_k . y + log C(kappa_k)`` it is the E-step of a vMF
+- "sinkhorn": ``sinkhorn_iterations`` of Sinkhorn's on this batch: every prototype gets the same
+  mass (SwAV, DINOv2). With logits ``kappa_k mu_k . y + log C(kappa_k)`` it is the E-step of a vMF
   mixture that uses all components alike.
 - "unbalanced": the same, with ``rho KL(use | uniform)`` in place of the constraint. rho = 0 is the
   plain softmax and rho = inf is "sinkhorn".

@@ -105,8 +105,8 @@ def double_normalize(z, *, norm=1.0, method="sinkhorn", tol=1e-12):
 
     Notes
     -----
-    R. Sinkhorn and P. Knopp, Concerning nonnegative matrices and doubly stochastic matrices, Pacific
-    Journal of Mathematics 21, 1967, :doi:`10.2140/pjm.1967.21.343`.
+    R. Sinkhorn and P. Knopp, Concerning nonnegative matrices and doubly stochastic matrices,
+    Pacific Journal of Mathematics 21, 1967, :doi:`10.2140/pjm.1967.21.343`.
     """
     squares = z.square()
     if z.ndim != 2 or not bool((squares.sum(dim=0) > 0).all() & (squares.sum(dim=1) > 0).all()):

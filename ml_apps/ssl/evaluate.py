@@ -84,9 +84,7 @@ class FewLabels(NamedTuple):
     accuracies: list
 
 
-def few_labels(
-    train, train_labels, test, test_labels, *, per_class=5, draws=10, seed=0, l2=1e-2
-):
+def few_labels(train, train_labels, test, test_labels, *, per_class=5, draws=10, seed=0, l2=1e-2):
     """Linear probes with `per_class` labels a class, over draws of these labels.
 
     Parameters
@@ -118,7 +116,10 @@ def few_labels(
     accuracies = []
     for _ in range(draws):
         chosen = torch.cat(
-            [g[torch.randperm(len(g), generator=generator)[:per_class].to(g.device)] for g in groups]
+            [
+                g[torch.randperm(len(g), generator=generator)[:per_class].to(g.device)]
+                for g in groups
+            ]
         )
         accuracies.append(
             linear_probe(train[chosen], train_labels[chosen], test, test_labels, l2=l2)

@@ -150,8 +150,8 @@ def prototype_utilization(weight, *, cosine=0.975):
 
     Notes
     -----
-    Prototypes collapse onto one another in part: H. Govindarajan, P. Siden, J. Roll, F. Lindsten, On
-    partial prototype collapse in the DINO family, arXiv:2410.14060.
+    Prototypes collapse onto one another in part: H. Govindarajan, P. Siden, J. Roll, F. Lindsten,
+    On partial prototype collapse in the DINO family, arXiv:2410.14060.
     """
     w = F.normalize(weight.detach(), dim=1)
     left = torch.ones(len(w), dtype=torch.bool, device=w.device)
@@ -161,4 +161,3 @@ def prototype_utilization(weight, *, cosine=0.975):
             kept += 1
             left &= w @ w[k] < cosine
     return kept / len(w)
-

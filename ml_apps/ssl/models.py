@@ -1,5 +1,7 @@
 """Encoders for small images, and projectors."""
 
+import itertools
+
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -24,7 +26,7 @@ def projector(dim, widths, *, bias=False):
     nn.Sequential
     """
     layers, sizes = [], [dim, *widths]
-    for a, b in zip(sizes[:-2], sizes[1:-1], strict=True):
+    for a, b in itertools.pairwise(sizes[:-1]):
         layers += [nn.Linear(a, b, bias=False), nn.BatchNorm1d(b), nn.ReLU()]
     return nn.Sequential(*layers, nn.Linear(sizes[-2], sizes[-1], bias=bias))
 

@@ -3,8 +3,8 @@ r"""Prototypes as components of a von Mises-Fisher mixture.
 A softmax of ``w_k . y / tau`` over unit vectors y is the posterior of a vMF mixture with mean
 directions ``w_k / |w_k|`` and concentrations ``kappa_k = |w_k| / tau``, if all concentrations are
 equal. Where they are not, the normaliser belongs to it: ``w_k . y / tau + log C_p(kappa_k)``.
-H. Govindarajan, P. Siden, J. Roll, F. Lindsten, DINO as a von Mises-Fisher mixture model, ICLR 2023,
-arXiv:2405.10939.
+H. Govindarajan, P. Siden, J. Roll, F. Lindsten, DINO as a von Mises-Fisher mixture model, ICLR
+2023, arXiv:2405.10939.
 """
 
 import torch

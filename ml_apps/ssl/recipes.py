@@ -16,20 +16,20 @@ __all__ = ["METHODS", "Distilled", "Joint", "build"]
 # SFRIK's alignment is a mean over dimensions: its weight is set for "sum", so that the dimension
 # of the embedding can change.
 LOSSES = {
-    "simclr": lambda **s: losses.NTXentLoss(**s),
+    "simclr": losses.NTXentLoss,
     "simclr-abs": lambda **s: losses.NTXentLoss(similarity="abs", **s),
     "simclr-sq": lambda **s: losses.NTXentLoss(similarity="sq", **s),
     "dcl": lambda **s: losses.NTXentLoss(decoupled=True, **s),
-    "vicreg": lambda **s: losses.VICRegLoss(**s),
+    "vicreg": losses.VICRegLoss,
     "vicreg-exp": lambda **s: losses.VICRegLoss(repulsion="exp", **s),
     "vicreg-ctr": lambda **s: losses.VICRegLoss(repulsion="exp", axis="sample", **s),
-    "barlow": lambda **s: losses.BarlowTwinsLoss(**s),
+    "barlow": losses.BarlowTwinsLoss,
     "spectral": lambda **s: losses.SpectralContrastiveLoss(**({"mu": 4.0} | s)),
     "tcr": lambda **s: losses.TCRLoss(**({"lambda_param": 20.0} | s)),
     "sfrik": lambda **s: losses.SFRIKLoss(
         **({"weights": (1, 40, 40), "lambda_param": 1.0, "alignment": "sum"} | s)
     ),
-    "uniformity": lambda **s: losses.UniformityLoss(**s),
+    "uniformity": losses.UniformityLoss,
 }
 KINDS = {"dino": "normalized", "dino-vmf": "vmf"}
 METHODS = (*LOSSES, *KINDS)

@@ -117,7 +117,7 @@ def log_repulsion(z, *, tau):
     -------
     Tensor, shape ()
     """
-    n, d = z.shape
+    n, _d = z.shape
     z = z - z.mean(dim=0)
     scores = z.T @ (z / ((n - 1) * tau))
     scores.diagonal().fill_(-math.inf)

@@ -260,8 +260,8 @@ class Run:
         state = torch.load(path, map_location=self.config.device, weights_only=True)
         if json.loads(state["config"]) != json.loads(json.dumps(asdict(self.config))):
             raise ValueError(
-                f"train: {path} belongs to another configuration, {state['config']}; choose another "
-                "folder, or remove it"
+                f"train: {path} belongs to another configuration, {state['config']}; choose "
+                "another folder, or remove it"
             )
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])

@@ -56,9 +56,7 @@ class BarlowTwinsLoss(TwoViewLoss):
     0.0
     """
 
-    def __init__(
-        self, lambda_param=5e-3, *, method="auto", gather_distributed=False, eps=1e-5
-    ):
+    def __init__(self, lambda_param=5e-3, *, method="auto", gather_distributed=False, eps=1e-5):
         super().__init__(gather_distributed=gather_distributed)
         choice("BarlowTwinsLoss", "method", method, ("auto", "cov", "gram"))
         positive("BarlowTwinsLoss", eps=eps)

@@ -8,8 +8,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ml_apps.ssl._check import choice, positive
-from ml_apps.ssl.losses._chunks import sum_over_chunks
 from ml_apps.ssl.losses._base import TwoViewLoss
+from ml_apps.ssl.losses._chunks import sum_over_chunks
 
 __all__ = ["Contrastive", "NTXentLoss", "SpectralContrastiveLoss"]
 

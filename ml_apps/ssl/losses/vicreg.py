@@ -64,8 +64,8 @@ class VICRegLoss(TwoViewLoss):
 
     References
     ----------
-    A. Bardes, J. Ponce, Y. LeCun, VICReg, ICLR 2022, arXiv:2105.04906; Q. Garrido et al., ICLR 2023,
-    arXiv:2206.02574, Eq. 10 to 13.
+    A. Bardes, J. Ponce, Y. LeCun, VICReg, ICLR 2022, arXiv:2105.04906; Q. Garrido et al.,
+    ICLR 2023, arXiv:2206.02574, Eq. 10 to 13.
 
     Examples
     --------
@@ -109,9 +109,7 @@ class VICRegLoss(TwoViewLoss):
         variance = sum(terms.variance_hinge(z, eps=self.eps) for z in (z_a, z_b)) / 2
         covariance = self._covariance(z_a) + self._covariance(z_b)
         total = (
-            self.lambda_param * invariance
-            + self.mu_param * variance
-            + self.nu_param * covariance
+            self.lambda_param * invariance + self.mu_param * variance + self.nu_param * covariance
         )
         return VICReg(total, invariance, variance, covariance)
 

@@ -10,9 +10,7 @@ TWO_VIEWS = {
     "NTXent": lambda **g: losses.NTXentLoss(0.3, **g),
     "NTXent chunked": lambda **g: losses.NTXentLoss(0.3, chunk_size=5, **g),
     "NTXent abs": lambda **g: losses.NTXentLoss(0.3, similarity="abs", **g),
-    "NTXent sq": lambda **g: losses.NTXentLoss(
-        0.3, similarity="sq", transform_positive=True, **g
-    ),
+    "NTXent sq": lambda **g: losses.NTXentLoss(0.3, similarity="sq", transform_positive=True, **g),
     "DCL": lambda **g: losses.NTXentLoss(0.3, decoupled=True, **g),
     "DCL sq chunked": lambda **g: losses.NTXentLoss(
         0.3, similarity="sq", decoupled=True, chunk_size=3, **g
@@ -30,7 +28,7 @@ TWO_VIEWS = {
     "SFRIK 2 u": lambda **g: losses.SFRIKLoss((1, 4), 10, estimator="u", **g),
     "SFRIK 3": lambda **g: losses.SFRIKLoss((1, 4, 4), 10, alignment="sum", **g),
     "SFRIK 4": lambda **g: losses.SFRIKLoss((1, 4, 4, 2), 10, **g),
-    "Uniformity": lambda **g: losses.UniformityLoss(**g),
+    "Uniformity": losses.UniformityLoss,
     "Uniformity gegenbauer": lambda **g: losses.UniformityLoss(kernel="gegenbauer", **g),
 }
 DIM = 6

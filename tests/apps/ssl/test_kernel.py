@@ -22,7 +22,9 @@ def test_polynomials_are_those_of_scipy(q, order):
 
 def test_weights_add_up_and_the_circle_has_chebyshev():
     t = np.linspace(-1, 1, 51)
-    sum_of_three = sum(w * gegenbauer.evaluate(t, [0] * l + [1], 9) for l, w in enumerate([2, 3, 5]))
+    sum_of_three = sum(
+        w * gegenbauer.evaluate(t, [0] * l + [1], 9) for l, w in enumerate([2, 3, 5])
+    )
     np.testing.assert_allclose(gegenbauer.evaluate(t, [2, 3, 5], 9), sum_of_three, atol=1e-13)
     np.testing.assert_allclose(
         gegenbauer.evaluate(t, [0, 0, 0, 1], 2), np.cos(4 * np.arccos(t)), atol=1e-12

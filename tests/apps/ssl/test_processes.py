@@ -1,4 +1,4 @@
-"""Two gloo processes with half the batch each: the value and the gradients of one with all of it."""
+"""Two gloo processes with half the batch each: value and gradients of one with all of it."""
 
 import pickle
 import subprocess
@@ -38,7 +38,7 @@ def run(name, rank=0, size=1):
     if size > 1:
         for gradient in gradients:
             dist.all_reduce(gradient)
-            gradient /= size
+            gradient.div_(size)
     return values, gradients, list(loss.buffers())
 
 
