@@ -26,5 +26,5 @@ def draw(run, path):
         axis.set(xscale="log", xlabel="% of the experts' forward pass", title=label(cell))
         axis.axhline(1, color="0.7", lw=0.8)
     axes[0].set_ylabel("max / mean load")
-    axes[-1].legend(fontsize=7)
+    axes[0].legend(fontsize=7)
     figure.savefig(path, dpi=120)
