@@ -37,6 +37,8 @@ MODULES = {
     "line": {"numba": "numba_line", "reference": "reference_line"},
     "prices": {"numba": "numba_prices", "reference": "reference_prices"},
     "philox": {"numba": "numba_philox", "reference": "reference_philox"},
+    "guess": {"numba": "numba_guess", "reference": "reference_guess"},
+    "lenet": {"numba": "numba_lenet", "reference": "reference_lenet"},
 }
 
 
@@ -46,7 +48,7 @@ def kernels(family="columns"):
     `family` is "columns" for the kernels of `sparse_ot`, "points" for those that take a
     `PointCost` for the cost, "network" and "network points" likewise for those of `emd`, "gibbs"
     for `sinkhorn`, "line" for `mmot_1d`, "prices" for `solve_prices`, "philox" for random numbers
-    by index.
+    by index, "guess" and "lenet" for searches over the weights of networks.
     """
     name = os.environ.get("OTOPT_KERNELS", "numba")
     modules = MODULES[family]

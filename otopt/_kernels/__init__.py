@@ -281,6 +281,19 @@ match_lists(columns (n, t), scores (n, t), k, room (m,)) -> slots (n, k), u (n,)
     are -1, at the end. `slots` are places in the lists, -1 where no path was left. Potentials with
     w >= 0, 0 at columns with room, ``scores - w <= u`` on pairs not taken and ``>= u`` on others.
 
+Neural networks
+---------------
+`numba_guess` beside `reference_guess`, `numba_lenet` beside `reference_lenet`. Parameters are flat
+vectors, weights and biases by turns: convolutions (maps, channels, 5, 5), dense layers (inputs,
+units), the last layer (classes, inputs).
+
+search(kind, sizes, X, signs, seed, low, high) -> check(first, last, room)
+    Guess-and-check for two classes; see `reference_guess.search`.
+
+logits(theta, X, sizes, classes) -> (n, classes), Search(theta, X, y, sizes, classes)
+    LeNet, and its loss with one parameter changed: `trial`, `commit`, `poll`; see
+    `reference_lenet.FullSearch`.
+
 Small problems
 --------------
 In `numba_small` only, which has all functions above too. Where these are missing,

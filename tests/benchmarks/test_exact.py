@@ -151,8 +151,8 @@ def cloud(n, peak, **changed):
     ("small", "large", "broken"),
     [
         (cloud(12_500, 2e7), cloud(50_000, 8e7), None),
-        (cloud(12_500, 2e7), cloud(50_000, 32e7), "bytes a point"),
-        (cloud(12_500, 4e8), cloud(50_000, 16e8), "share of the matrix"),
+        (cloud(12_500, 2e7), cloud(50_000, 32e7), "clouds 50000 random: bytes a point"),
+        (cloud(12_500, 8e7), cloud(50_000, 8e7), "clouds 12500 random: bytes a point"),
         (cloud(12_500, 2e7), cloud(50_000, 8e7, status="STOPPED"), "certified optimal"),
         (cloud(12_500, 2e7), cloud(50_000, 8e7, gap=1e-9), "certified gap"),
     ],

@@ -1,0 +1,147 @@
+"""What features are good for: neighbours, a linear probe, and a probe with few labels."""
+
+from typing import NamedTuple
+
+import torch
+from torch.nn import functional as F
+
+__all__ = ["FewLabels", "few_labels", "knn", "linear_probe", "t_interval"]
+
+
+def knn(train, train_labels, test, test_labels, *, k=20, temperature=0.07):
+    """Accuracy of a vote of the k most similar images, weighted by ``exp(cosine / T)``.
+
+    Parameters
+    ----------
+    train, test : Tensor, shape (n, d) and (m, d)
+    train_labels, test_labels : Tensor of int, shape (n,) and (m,)
+    k : int
+    temperature : float
+
+    Returns
+    -------
+    float
+    """
+    train, test = F.normalize(train, dim=1), F.normalize(test, dim=1)
+    classes = int(train_labels.max()) + 1
+    right = 0
+    for x, y in zip(test.split(1024), test_labels.split(1024), strict=True):
+        similarity, place = (x @ train.T).topk(min(k, len(train)), dim=1)
+        votes = torch.zeros(len(x), classes, dtype=x.dtype, device=x.device)
+        votes.scatter_add_(1, train_labels[place], torch.exp((similarity - 1) / temperature))
+        right += int((votes.argmax(dim=1) == y).sum())
+    return right / len(test)
+
+
+def linear_probe(train, train_labels, test, test_labels, *, l2=1e-3, maxiter=200):
+    """Accuracy of multinomial logistic regression on standardised features.
+
+    Parameters
+    ----------
+    train, test : Tensor, shape (n, d) and (m, d)
+    train_labels, test_labels : Tensor of int, shape (n,) and (m,)
+    l2 : float
+        Weight of half the squared norm of the weights; the loss is a mean.
+    maxiter : int
+        Of L-BFGS.
+
+    Returns
+    -------
+    float
+    """
+    mean, std = train.mean(dim=0), train.std(dim=0).clamp_min(1e-6)
+    train, test = ((x - mean) / std for x in (train, test))
+    classes = int(max(train_labels.max(), test_labels.max())) + 1
+    weight = torch.zeros(classes, train.shape[1], dtype=train.dtype, device=train.device)
+    bias = torch.zeros(classes, dtype=train.dtype, device=train.device)
+    parameters = [weight.requires_grad_(), bias.requires_grad_()]
+    optimizer = torch.optim.LBFGS(parameters, max_iter=maxiter, line_search_fn="strong_wolfe")
+
+    def closure():
+        optimizer.zero_grad()
+        loss = F.cross_entropy(train @ weight.T + bias, train_labels)
+        loss = loss + l2 / 2 * weight.square().sum()
+        loss.backward()
+        return loss
+
+    optimizer.step(closure)
+    with torch.no_grad():
+        return float(((test @ weight.T + bias).argmax(1) == test_labels).double().mean())
+
+
+class FewLabels(NamedTuple):
+    """Accuracies over draws of labels.
+
+    Attributes
+    ----------
+    mean, half_width : float
+        Of the 95 % interval over the draws.
+    accuracies : list of float
+    """
+
+    mean: float
+    half_width: float
+    accuracies: list
+
+
+def few_labels(train, train_labels, test, test_labels, *, per_class=5, draws=10, seed=0, l2=1e-2):
+    """Linear probes with `per_class` labels a class, over draws of these labels.
+
+    Parameters
+    ----------
+    train, test : Tensor, shape (n, d) and (m, d)
+    train_labels, test_labels : Tensor of int, shape (n,) and (m,)
+    per_class, draws : int
+    seed : int
+        The same seed draws the same labels, so that encoders can be compared in pairs.
+    l2 : float
+        As in `linear_probe`.
+
+    Returns
+    -------
+    FewLabels
+
+    Raises
+    ------
+    ValueError
+        If a class has fewer than `per_class` images.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    groups = [(train_labels == c).nonzero()[:, 0] for c in train_labels.unique()]
+    if min(map(len, groups)) < per_class:
+        raise ValueError(
+            f"few_labels: every class needs per_class = {per_class} images; the smallest has "
+            f"{min(map(len, groups))}"
+        )
+    accuracies = []
+    for _ in range(draws):
+        chosen = torch.cat(
+            [
+                g[torch.randperm(len(g), generator=generator)[:per_class].to(g.device)]
+                for g in groups
+            ]
+        )
+        accuracies.append(
+            linear_probe(train[chosen], train_labels[chosen], test, test_labels, l2=l2)
+        )
+    return FewLabels(*t_interval(accuracies), accuracies)
+
+
+def t_interval(values):
+    """Mean, and half the width of its 95 % confidence interval by Student's t.
+
+    Parameters
+    ----------
+    values : sequence of float
+
+    Returns
+    -------
+    tuple of float
+        The half width of a single value is infinite.
+    """
+    x = torch.tensor(values, dtype=torch.float64)
+    if len(x) < 2:
+        return float(x.mean()), float("inf")
+    from scipy.stats import t
+
+    return float(x.mean()), float(t.ppf(0.975, len(x) - 1) * x.std() / len(x) ** 0.5)

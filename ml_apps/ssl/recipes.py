@@ -1,0 +1,148 @@
+"""Losses by name, each with parameters that train small encoders, and how a step is taken."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import nn
+
+from ml_apps.ssl import losses, models, optim
+from ml_apps.ssl._check import choice
+from ml_apps.ssl.prototypes import VMFPrototypes
+
+__all__ = ["METHODS", "Distilled", "Joint", "build"]
+
+# SFRIK's alignment is a mean over dimensions: its weight is set for "sum", so that the dimension
+# of the embedding can change.
+LOSSES = {
+    "simclr": losses.NTXentLoss,
+    "simclr-abs": lambda **s: losses.NTXentLoss(similarity="abs", **s),
+    "simclr-sq": lambda **s: losses.NTXentLoss(similarity="sq", **s),
+    "dcl": lambda **s: losses.NTXentLoss(decoupled=True, **s),
+    "vicreg": losses.VICRegLoss,
+    "vicreg-exp": lambda **s: losses.VICRegLoss(repulsion="exp", **s),
+    "vicreg-ctr": lambda **s: losses.VICRegLoss(repulsion="exp", axis="sample", **s),
+    "barlow": losses.BarlowTwinsLoss,
+    "spectral": lambda **s: losses.SpectralContrastiveLoss(**({"mu": 4.0} | s)),
+    "tcr": lambda **s: losses.TCRLoss(**({"lambda_param": 20.0} | s)),
+    "sfrik": lambda **s: losses.SFRIKLoss(
+        **({"weights": (1, 40, 40), "lambda_param": 1.0, "alignment": "sum"} | s)
+    ),
+    "uniformity": losses.UniformityLoss,
+}
+KINDS = {"dino": "normalized", "dino-vmf": "vmf"}
+METHODS = (*LOSSES, *KINDS)
+
+
+class Joint(nn.Module):
+    """Both views through one network; batch statistics are those of both views together.
+
+    Parameters
+    ----------
+    encoder, projector : nn.Module
+    loss : nn.Module
+        ``loss(z_a, z_b)``.
+    """
+
+    def __init__(self, encoder, projector, loss):
+        super().__init__()
+        self.encoder, self.projector, self.criterion = encoder, projector, loss
+
+    def forward(self, views):
+        """Value of the loss on two views."""
+        z_a, z_b = self.projector(self.encoder(torch.cat(views))).chunk(2)
+        return self.criterion(z_a, z_b)
+
+    def after_step(self, share):
+        """Nothing moves besides the parameters."""
+
+    def features(self, x):
+        """What is evaluated."""
+        return self.encoder(x)
+
+
+class Distilled(nn.Module):
+    """A student and a teacher that is its moving average.
+
+    Parameters
+    ----------
+    encoder, head : nn.Module
+    prototypes : VMFPrototypes
+    momentum : float
+        Of the teacher at the start; it rises to 1.
+    **settings
+        Of `DINOLoss`.
+    """
+
+    def __init__(self, encoder, head, prototypes, *, momentum=0.99, **settings):
+        super().__init__()
+        self.encoder, self.head, self.momentum = encoder, head, momentum
+        self.teacher = copy.deepcopy(nn.ModuleList([encoder, head, prototypes]))
+        self.teacher.requires_grad_(False)
+        self.criterion = losses.DINOLoss(prototypes, self.teacher[2], **settings)
+
+    def forward(self, views):
+        """Value of the loss on views, the first two of which are global."""
+        student = [self.head(self.encoder(v)) for v in views]
+        with torch.no_grad():
+            teacher = [self.teacher[1](self.teacher[0](v)) for v in views[:2]]
+        return self.criterion(student, teacher)
+
+    def after_step(self, share):
+        """Move the teacher; `share` of the training is done."""
+        momentum = optim.cosine(int(1000 * share), 1000, start=self.momentum, end=1.0)
+        student = nn.ModuleList([self.encoder, self.head, self.criterion.prototypes])
+        optim.ema_update(self.teacher, student, momentum)
+
+    def features(self, x):
+        """What is evaluated."""
+        return self.teacher[0](x)
+
+
+def build(
+    method,
+    *,
+    encoder="conv",
+    channels=1,
+    size=28,
+    widths=(256, 64),
+    prototypes=256,
+    seed=0,
+    **settings,
+):
+    """A network and its loss.
+
+    Parameters
+    ----------
+    method : str
+        One of `METHODS`.
+    encoder : str
+        One of `ml_apps.ssl.models.ENCODERS`.
+    channels, size : int
+        Of the images.
+    widths : sequence of int
+        Of the projector.
+    prototypes : int
+        Of DINO.
+    seed : int
+        Of the weights; torch's global generator is left as it was.
+    **settings
+        Of the loss.
+
+    Returns
+    -------
+    Joint or Distilled
+    """
+    choice("build", "method", method, METHODS)
+    choice("build", "encoder", encoder, tuple(models.ENCODERS))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        backbone = models.ENCODERS[encoder](channels, size)
+        if method in LOSSES:
+            return Joint(
+                backbone, models.projector(backbone.dim, widths), LOSSES[method](**settings)
+            )
+        head = models.bottleneck(backbone.dim, *widths[-2:])
+        components = VMFPrototypes(widths[-1], prototypes, kind=KINDS[method])
+        return Distilled(backbone, head, components, **settings)
