@@ -9,9 +9,13 @@ Y. Chen, A. Bardes, L. Najman, Y. LeCun, On the duality between contrastive and 
 self-supervised learning, ICLR 2023, arXiv:2206.02574.
 """
 
+from __future__ import annotations
+
 import math
+from typing import Any
 
 import torch
+from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from ml_apps.ssl import gegenbauer
@@ -88,17 +92,16 @@ def off_diagonal_covariance(z, *, method="auto"):
     method : {"auto", "cov", "gram"}
         "cov" is O(n d^2) time and O(d^2) memory, "gram" O(n^2 d) and O(n^2); "auto" takes "gram"
         where d >= 1.5 n. "gram" loses digits where n is much larger than d and dimensions are
-        nearly uncorrelated.
+        nearly uncorrelated, and it can be differentiated once.
 
     Returns
     -------
     Tensor, shape ()
     """
     n, d = z.shape
-    z = z - z.mean(dim=0)
     if uses_gram(n, d, method):
-        gram = z @ z.T
-        return (gram.square().sum() - z.square().sum(dim=0).square().sum()) / (n - 1) ** 2
+        return _GramOffDiagonal.apply(z) / (n - 1) ** 2
+    z = z - z.mean(dim=0)
     return _without_diagonal(z.T @ (z / (n - 1))).square().sum()
 
 
@@ -227,6 +230,30 @@ def kernel_discrepancy(z, weights, *, estimator="v"):
     if estimator == "v":
         return kernel.mean()
     return _without_diagonal(kernel).sum() / (n * (n - 1))
+
+
+class _GramOffDiagonal(torch.autograd.Function):
+    """``|Z Z'|_F^2 - sum_j |z_.j|^4`` of centred Z, with its gradient ``4 (Z Z' Z - Z diag)``.
+
+    Written out because the graph would keep, and the backward pass would build, more copies of Z
+    than everything else takes together.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, z):
+        z_centred = z - z.mean(dim=0)
+        gram, columns = z_centred @ z_centred.T, z_centred.square().sum(dim=0)
+        ctx.save_for_backward(z, gram, columns)
+        return gram.square().sum() - columns.square().sum()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients):
+        z, gram, columns = ctx.saved_tensors
+        z = z - z.mean(dim=0)
+        by_z = gram @ z
+        # Columns of both parts sum to 0: the centring has nothing left to project away.
+        return by_z.sub_(z.mul_(columns)).mul_(4 * gradients[0])
 
 
 def _without_diagonal(square):

@@ -115,7 +115,9 @@ def solve(
                 problem, kernels, monitor,
                 tol=settings.tol, maxiter=settings.maxiter, workers=settings.workers,
                 options=options, warm_start=warm,
-                linear_start=is_dense(problem) and not has_small_shape(problem),
+                linear_start=options.linear_start
+                and is_dense(problem)
+                and not has_small_shape(problem),
                 dual=dual, stops=stops,
             )  # fmt: skip
         outcome, rounded = relaxation.outcome, None

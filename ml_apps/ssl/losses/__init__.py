@@ -1,4 +1,4 @@
-"""Losses of self-supervised learning: ``loss(z_a, z_b)``, ``loss.components(z_a, z_b)``."""
+"""Losses for self-supervised learning: ``loss(z_a, z_b)``, ``loss.components(z_a, z_b)``."""
 
 import lazy_loader as _lazy
 

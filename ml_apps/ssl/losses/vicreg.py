@@ -64,8 +64,8 @@ class VICRegLoss(TwoViewLoss):
 
     References
     ----------
-    A. Bardes, J. Ponce, Y. LeCun, VICReg, ICLR 2022, arXiv:2105.04906; Q. Garrido et al.,
-    ICLR 2023, arXiv:2206.02574, Eq. 10 to 13.
+    A. Bardes, J. Ponce, Y. LeCun, VICReg, ICLR 2022, arXiv:2105.04906; Q. Garrido et al., ICLR
+    2023, arXiv:2206.02574, Eq. 10 to 13.
 
     Examples
     --------

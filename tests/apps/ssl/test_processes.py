@@ -1,4 +1,4 @@
-"""Two gloo processes with half the batch each: value and gradients of one with all of it."""
+"""Two gloo processes with half the batch each have the value and gradients of one with all."""
 
 import pickle
 import subprocess
