@@ -55,6 +55,7 @@ html_sidebars = {
         "user_guide/gradients",
         "user_guide/exact",
         "user_guide/multimarginal",
+        "user_guide/fairness",
         "dev/architecture",
         "changelog",
     )

@@ -24,6 +24,7 @@ __all__ = [
     "small_kernels",
     "torch_kernels",
     "torch_module",
+    "transposed_plan",
 ]
 
 
@@ -31,9 +32,13 @@ MODULES = {
     "columns": {"numba": "numba_cpu", "reference": "reference"},
     "points": {"numba": "numba_points", "reference": "reference_points"},
     "network": {"numba": "numba_network", "reference": "reference_network"},
+    "network points": {"numba": "numba_network_points", "reference": "reference_network_points"},
     "gibbs": {"numba": "numba_gibbs", "reference": "reference_gibbs"},
     "line": {"numba": "numba_line", "reference": "reference_line"},
+    "prices": {"numba": "numba_prices", "reference": "reference_prices"},
     "philox": {"numba": "numba_philox", "reference": "reference_philox"},
+    "guess": {"numba": "numba_guess", "reference": "reference_guess"},
+    "lenet": {"numba": "numba_lenet", "reference": "reference_lenet"},
 }
 
 
@@ -41,8 +46,9 @@ def kernels(family="columns"):
     """Return the module of kernels in use; ``OTOPT_KERNELS=reference`` forces the slow path.
 
     `family` is "columns" for the kernels of `sparse_ot`, "points" for those that take a
-    `PointCost` for the cost, "network" for those of `emd`, "gibbs" for
-    `sinkhorn`, "line" for `mmot_1d`, "philox" for random numbers by index.
+    `PointCost` for the cost, "network" and "network points" likewise for those of `emd`, "gibbs"
+    for `sinkhorn`, "line" for `mmot_1d`, "prices" for `solve_prices`, "philox" for random numbers
+    by index, "guess" and "lenet" for searches over the weights of networks.
     """
     name = os.environ.get("OTOPT_KERNELS", "numba")
     modules = MODULES[family]
@@ -217,6 +223,21 @@ def plan_matrix(rows, mass, shape, layout) -> Any:
     if layout == "coo":
         return plan.tocoo()
     return plan.toarray() if layout == "dense" else plan
+
+
+def transposed_plan(columns, mass, shape, layout) -> Any:
+    """The same for a plan given by rows: of the transpose, of that `shape`, turned back."""
+    if layout == "dense":
+        return plan_matrix(columns, mass, shape, layout).T
+    plan = plan_matrix(columns, mass, shape, "coo")
+    if is_tensor(mass):
+        plan = plan.t().coalesce()
+        if layout == "coo":
+            return plan
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            return plan.to_sparse_csc()
+    return plan.T if layout == "coo" else plan.T.tocsc()
 
 
 def _coo_tensor(rows, columns, values, shape):

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from . import clouds
+
 
 def label(cell):
     """A cell in a few words."""
@@ -63,4 +65,4 @@ def summary(run):
         ):
             cpu, wall = record[f"{key}_cpu"], record[f"{key}_wall"]
             rows += [(f"{name}, CPU s", cpu, cpu <= bar), (f"{name}, wall s", wall, None)]
-    return rows
+    return rows + clouds.summary(run["clouds"])

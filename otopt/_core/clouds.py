@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["METRICS", "Cloud", "PointCost", "kd_order"]
+__all__ = ["METRICS", "Cloud", "PointCost", "entries", "kd_order"]
 
 METRICS = ("sqeuclidean", "euclidean", "cosine")  # a kernel knows them by their place
 LEAF = 24  # points a leaf at most: a few vector registers
@@ -48,6 +48,11 @@ class Cloud(NamedTuple):
         """The leaf of every point, (N,)."""
         return np.repeat(np.arange(len(self.start) - 1), np.diff(self.start))
 
+    def merged(self, order, start):
+        """The cloud of the means of clusters ``order[start[r] : start[r + 1]]``."""
+        sums = np.add.reduceat(self.points[:, order].astype(float), start[:-1], axis=1)
+        return Cloud.of_sorted((sums / np.diff(start)).T.astype(self.points.dtype))
+
     def clustered(self, mass):
         """The cloud of the leaves' centres of mass, and their masses."""
         total = np.add.reduceat(mass, self.start[:-1])
@@ -71,9 +76,46 @@ class PointCost(NamedTuple):
         return self.queries.points.shape[1], self.points.points.shape[1]
 
     @property
+    def size(self):
+        """Entries of the matrix."""
+        n, m = self.shape
+        return n * m
+
+    @property
     def transposed(self):
         """The same costs with points and queries exchanged."""
         return PointCost(self.queries, self.points, self.metric)
+
+    def entries(self, rows, columns):
+        """Costs of rows and columns of the matrix, broadcast; the same bits as in the kernels."""
+        square = np.zeros(np.broadcast_shapes(np.shape(rows), np.shape(columns)))
+        for x, y in zip(self.queries.points, self.points.points, strict=True):
+            square += (y[columns].astype(float) - x[rows]) ** 2
+        if METRICS[self.metric] == "sqeuclidean":
+            return square
+        return np.sqrt(square) if METRICS[self.metric] == "euclidean" else 0.5 * square
+
+    def sample(self, most_rows=64, most_columns=512):
+        """Entries of some rows and columns, spread evenly."""
+        rows, columns = (
+            np.arange(0, size, -(-size // most))
+            for size, most in zip(self.shape, (most_rows, most_columns), strict=True)
+        )
+        return self.entries(rows[:, None], columns)
+
+    def merged(self, rows, columns):
+        """Costs between the means of clusters, each given as the order of its points and starts.
+
+        Squared distances between means differ from means of squared distances by a constant in
+        every row and column, which the potentials take up.
+        """
+        queries, points = self.queries.merged(*rows), self.points.merged(*columns)
+        return PointCost(points, queries, self.metric)
+
+
+def entries(C, rows, columns):
+    """Entries of a matrix or of a `PointCost`."""
+    return C.entries(rows, columns) if isinstance(C, PointCost) else C[rows, columns]
 
 
 def _leaf_starts(count):

@@ -21,6 +21,10 @@ class SparseOTOptions:
         Factor by which the proximal curvature shrinks between outer steps, in (0, 1).
     newton_limit : int
         Newton steps in one outer step.
+    linear_start : bool
+        Start from the optimum without curvature, where the cost is a matrix of more than 150 rows
+        or 512 columns. False starts from a few alternating ascents, as the many processes of
+        `otopt.distributed.sparse_ot` do, none of which sees the whole cost.
     rounding_rounds : int
         Rounds of the search for a k-sparse plan.
     extra_candidates : int
@@ -34,6 +38,7 @@ class SparseOTOptions:
     window: float = 0.02
     shrink: float = 0.25
     newton_limit: int = 60
+    linear_start: bool = True
     rounding_rounds: int = 30
     extra_candidates: int = 4
     improvement_rounds: int = 6

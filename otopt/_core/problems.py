@@ -50,8 +50,32 @@ def _relative_gap(problem, value, bound):
     return (value - bound) / max(abs(value), 1e-9 * problem.unit * problem.mass)
 
 
+class _Blocks:
+    """Costs of rows and columns as given, of a problem that has `C`, `cost`, `columns`, `shape`."""
+
+    C: Any
+    cost: Any  # a matrix or two clouds, all rows and columns
+    columns: NDArray
+    shape: tuple
+
+    def row_block(self, rows) -> Any:
+        """Costs of `rows`, indices into the cost as given, to the columns of the problem."""
+        if isinstance(self.C, PointCost):
+            return self.C._replace(queries=Cloud.of_sorted(self.cost[0][rows]))
+        return np.ascontiguousarray(self.cost[np.ix_(rows, self.columns)])
+
+    def column_block(self, columns) -> tuple[Any, NDArray]:
+        """Costs of `columns` to all rows of the cost as given, and the order of the rows."""
+        if isinstance(self.C, PointCost):
+            X, Y = self.cost
+            order = kd_order(X)
+            queries = Cloud.of_sorted(Y[columns])
+            return PointCost(Cloud.of_sorted(X[order]), queries, self.C.metric), order
+        return np.ascontiguousarray(self.cost[:, columns].T), np.arange(self.shape[0])
+
+
 @dataclass(frozen=True)
-class SparseOT:
+class SparseOT(_Blocks):
     """min <T, C> + reg/2 ||T||^2, T 1 = a, T' 1 = b, T >= 0, at most k nonzeros in a column.
 
     Rows and columns without mass are left out of `a`, `b`, `Ct`; `rows` and `columns` are the
@@ -92,21 +116,6 @@ class SparseOT:
             columns=np.arange(len(b)), shape=(len(a), len(b)),
         )  # fmt: skip
 
-    def row_block(self, rows) -> Any:
-        """Costs of `rows`, indices into the cost as given, to the columns of the problem."""
-        if isinstance(self.Ct, PointCost):
-            return self.Ct.transposed._replace(queries=Cloud.of_sorted(self.cost[0][rows]))
-        return np.ascontiguousarray(self.cost[np.ix_(rows, self.columns)])
-
-    def column_block(self, columns) -> tuple[Any, NDArray]:
-        """Costs of `columns` to all rows of the cost as given, and the order of the rows."""
-        if isinstance(self.Ct, PointCost):
-            X, Y = self.cost
-            order = kd_order(X)
-            queries = Cloud.of_sorted(Y[columns])
-            return PointCost(Cloud.of_sorted(X[order]), queries, self.Ct.metric), order
-        return np.ascontiguousarray(self.cost[:, columns].T), np.arange(self.shape[0])
-
     @classmethod
     def from_arrays(cls, a, b, C, k, reg, *, function="sparse_ot"):
         """Check, cast and default the arguments of `sparse_ot`."""
@@ -128,6 +137,30 @@ class SparseOT:
         return cls(
             a=a[rows], b=b[columns], Ct=Ct, C=by_rows, k=min(k, len(rows)), reg=reg, mass=mass,
             unit=unit, rows=rows, columns=columns, cost=cost, shape=cost.shape,
+        )  # fmt: skip
+
+    @classmethod
+    def from_unbalanced(cls, a, b, C, k, reg, *, function="sparse_ot"):
+        """As `from_arrays` where sums may differ: masses are nominal, and positive."""
+        cost, low, high = as_cost(function, "C", C)
+        n, m = cost.shape
+        a, _ = as_masses(function, "a", a, n)
+        b, _ = as_masses(function, "b", b, m)
+        for name, x in (("a", a), ("b", b)):
+            if not (x > 0).all():
+                message = (
+                    f"{function}: `{name}` must be positive where `marginal_penalty` is given; got "
+                    f"{name}[{int(x.argmin())}] = 0; leave that one out."
+                )
+                raise ValueError(message)
+        k, reg = _check_settings(function, k, reg, n)
+        mass = max(float(a.sum()), float(b.sum()))
+        Ct = np.ascontiguousarray(cost.T)
+        unit = (high - low) or abs(high) or 1.0
+        return cls(
+            a=a, b=b, Ct=Ct, C=np.ascontiguousarray(cost), k=k,
+            reg=unit / mass if reg is None else reg, mass=mass, unit=unit,
+            rows=np.arange(n), columns=np.arange(m), cost=cost, shape=cost.shape,
         )  # fmt: skip
 
     @classmethod
@@ -156,7 +189,7 @@ def _check_settings(function, k, reg, n):
 
 
 @dataclass(frozen=True)
-class LinearOT:
+class LinearOT(_Blocks):
     """min <T, C>, T 1 = a, T' 1 = b, T >= 0, with masses also as integers.
 
     Rows and columns without mass, or with less than the integers resolve, are left out of `a`, `b`,
@@ -168,12 +201,13 @@ class LinearOT:
     supply: NDArray  # (n,) int64 > 0
     demand: NDArray  # (m,) int64 > 0, sum equal to that of supply
     quantum: float  # mass of one unit of them
-    C: NDArray  # (n, m) float32 or float64, contiguous one way or the other, writeable
+    C: Any  # (n, m) float32 or float64, contiguous one way or the other, writeable; or `PointCost`
     mass: float
     unit: float  # a positive cost that the others are measured by: about the range of C
     rows: NDArray
     columns: NDArray
-    cost: NDArray  # as given, all rows and columns
+    cost: Any  # as given, all rows and columns; of points, both clouds
+    shape: tuple  # of the cost
 
     def relative_gap(self, value, bound):
         """Return (value - bound) / |value|, where values near zero are measured by the cost."""
@@ -197,5 +231,22 @@ class LinearOT:
         return cls(
             a=a[rows], b=b[columns], supply=supply[rows], demand=demand[columns], quantum=quantum,
             C=kept, mass=mass, unit=(high - low) or abs(high) or 1.0, rows=rows, columns=columns,
-            cost=cost,
+            cost=cost, shape=cost.shape,
+        )  # fmt: skip
+
+    @classmethod
+    def from_points(cls, a, b, X, Y, metric, *, function="emd"):
+        """The same for costs between points, which are sorted along kd-trees."""
+        X, Y, metric = as_points(function, X, Y, metric)
+        a, b, mass = as_marginals(function, a, b, (len(X), len(Y)), points=True)
+        supply, demand, quantum = integer_masses(a, b)
+        rows, columns = np.flatnonzero(supply), np.flatnonzero(demand)
+        rows, columns = rows[kd_order(X[rows])], columns[kd_order(Y[columns])]
+        C = PointCost(Cloud.of_sorted(Y[columns]), Cloud.of_sorted(X[rows]), metric)
+        sample = C.sample()
+        low, high = float(sample.min()), float(sample.max())
+        return cls(
+            a=a[rows], b=b[columns], supply=supply[rows], demand=demand[columns], quantum=quantum,
+            C=C, mass=mass, unit=(high - low) or abs(high) or 1.0, rows=rows, columns=columns,
+            cost=(X, Y), shape=(len(X), len(Y)),
         )  # fmt: skip

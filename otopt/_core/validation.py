@@ -19,6 +19,7 @@ __all__ = [
     "as_positive_int",
     "as_real",
     "as_stack",
+    "check_cost_given",
 ]
 
 
@@ -179,6 +180,18 @@ def as_points(function, X, Y, metric):
         )
         raise ValueError(message)
     return X, Y, place
+
+
+def check_cost_given(function, C, X, Y, metric):
+    """Refuse all but a matrix alone and two clouds alone, and metrics that do not exist."""
+    given = [name for name, x in (("C", C), ("X", X), ("Y", Y)) if x is not None]
+    if given not in (["C"], ["X", "Y"]):
+        message = (
+            f"{function}: the cost must be given either as `C` or by both `X` and `Y`; got "
+            f"{' and '.join(f'`{name}`' for name in given) or 'none of them'}; leave out the rest."
+        )
+        raise TypeError(message)
+    as_choice(function, "metric", metric, METRICS)
 
 
 def as_stack(function, name, x, ndim, shape):

@@ -184,6 +184,10 @@ simplex(C, columns, cost, tree, batch, tol, most_pivots, most_work, tally) -> st
     Pivots until no reduced cost is below -tol (status 0, and ``least = row_potentials(C, v)``), or
     until a limit (status 1; call again to go on). `tally (5,)` adds up pivots and rows of C priced.
 
+Between points, `numba_network_points` beside `reference_network_points` have these functions for
+a `PointCost` in place of C, except `cost_range`, `sample_range`, `cluster_costs` and
+`potentials_of_clusters`: such a cost is finite, and its points have means.
+
 Multi-marginal transport on a line
 ----------------------------------
 A third family, `numba_line` beside `reference_line`; `torch_line` has what other devices need.
@@ -241,6 +245,55 @@ signed32(seed, candidates (B,), size, stream) -> (B, size) float32 in [-1, 1)
 
 unit64(seed, candidates (B,), size, stream) -> (B, size) float64 in [0, 1)
 
+Prices
+------
+A family of its own, `numba_prices` beside `reference_prices`; `torch_prices` has the same
+signatures for tensors on any device, without a host synchronisation and without curvature 2.
+``S (n, m)`` scores, ``q (m,)`` prices, ``weight (n,)`` masses of rows (rows of mass 0 may hold
+anything finite), float64; r = S - q is formed in the dtype of S.
+
+score_moments(S, weight) -> mass, sums (m,), squares (m,)
+    Weighted sums of the scores and of their squares by column.
+
+price_pass(S, q, k, nnz, reg, weight, curvature) -> value, load (m,), diagonal, hessian
+    Rows ``p = argmax <r, p> - reg/2 |p|^2`` over 0 <= p <= 1 with sum k and support in the nnz
+    largest entries; value and load are their weighted sums. `curvature` is 0, 1 (the diagonal,
+    (m,)) or 2 (the matrix too, (m, m)): ``sum w / reg (diag(f) - f f' / |f|)``, f the entries with
+    0 < p < 1. What is not asked for is empty.
+
+route(S, q, k, weight) -> indices (n, k), value, load (m,)
+    The k largest entries of r in every row, largest first, of equal ones the first; the weighted
+    sum of ``S - q`` over them, in double precision, and of their columns.
+
+gibbs_rows(S, shift, reg, weight) -> (n, m) float32
+    ``exp((s_i - shift) / reg)`` over its largest entry of the row; what is below 1e-25 and rows of
+    mass 0 are 0.
+
+places(experts (p,), order (p,), m) -> position (p,)
+    Rank of every pair among those of its expert, in the given order; -1 where experts < 0.
+
+repair(S, q, indices (n, k), room (m,), weight) -> left
+    Moves pairs from columns with more than `room` of them to others, in place; index -1 for the
+    `left` pairs that found no place. None is left where rooms hold all pairs (torch: for k = 1).
+
+match_lists(columns (n, t), scores (n, t), k, room (m,)) -> slots (n, k), u (n,), w (m,)
+    Best matching of k listed columns a row and at most `room` rows a column; unused list entries
+    are -1, at the end. `slots` are places in the lists, -1 where no path was left. Potentials with
+    w >= 0, 0 at columns with room, ``scores - w <= u`` on pairs not taken and ``>= u`` on others.
+
+Neural networks
+---------------
+`numba_guess` beside `reference_guess`, `numba_lenet` beside `reference_lenet`. Parameters are flat
+vectors, weights and biases by turns: convolutions (maps, channels, 5, 5), dense layers (inputs,
+units), the last layer (classes, inputs).
+
+search(kind, sizes, X, signs, seed, low, high) -> check(first, last, room)
+    Guess-and-check for two classes; see `reference_guess.search`.
+
+logits(theta, X, sizes, classes) -> (n, classes), Search(theta, X, y, sizes, classes)
+    LeNet, and its loss with one parameter changed: `trial`, `commit`, `poll`; see
+    `reference_lenet.FullSearch`.
+
 Small problems
 --------------
 In `numba_small` only, which has all functions above too. Where these are missing,
@@ -252,4 +305,10 @@ ascend(x, reference, a, b, Ct, k, reg, mu, lists, columns, tol, maxiter) -> stat
 
 relax_small(a, b, C, Ct, k, reg, unit, mass, tol, maxiter, lists, columns, settings) -> state
     The whole relaxation from empty lists with room for every row.
+
+round_small(a, b, Ct, k, reg, unit, total, relaxed, certificate, settings, luck) -> rounded
+    Rows, cost and mass (m, L) of a pool with at most k nonzero masses a column, potentials, value
+    (inf where marginals are missed) and Newton steps. From ``relaxed`` (reference, mu, lists,
+    columns), the end of a relaxation, and ``certificate`` (bound, alpha, beta, conjugate). `luck`
+    holds numbers in [0, 1).
 """

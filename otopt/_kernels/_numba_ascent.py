@@ -24,7 +24,7 @@ BACKTRACKS = 14
 
 @njit(cache=True)
 def evaluate(alpha, reference, a, b, Ct, k, reg, mu, lists, columns):
-    """Gradient a - T 1 and support; `reference` is the last alpha before and after."""
+    """Gradient a - T 1; `reference` is the last alpha before and after."""
     rise = -np.inf
     for i in range(alpha.shape[0]):
         rise = max(rise, alpha[i] - reference[i])
@@ -34,11 +34,11 @@ def evaluate(alpha, reference, a, b, Ct, k, reg, mu, lists, columns):
     _prox_range(
         0, m, alpha, rise, Ct, b, k, reg, mu, lists, columns, np.empty(m), np.empty(m, np.int64)
     )
-    support = pack_support(lists, columns)
-    sums = np.zeros(a.shape[0])
-    for q in range(support[1].shape[0]):
-        sums[support[1][q]] += support[3][q]
-    return a - sums, support
+    gradient = a.copy()
+    for j in range(m):
+        for q in range(lists.count[j]):
+            gradient[lists.rows[j, q]] -= columns.mass[j, q]
+    return gradient
 
 
 @njit(cache=True)
@@ -131,7 +131,8 @@ def _next_step(lo, slope_lo, hi, slope_hi):
 
 @njit(cache=True, nogil=True)
 def ascend(x, reference, a, b, Ct, k, reg, mu, lists, columns, tol, maxiter):
-    g, support = evaluate(x, reference, a, b, Ct, k, reg, mu, lists, columns)
+    g = evaluate(x, reference, a, b, Ct, k, reg, mu, lists, columns)
+    support = pack_support(lists, columns)
     nit, nfev = 0, 1
     while nit < maxiter and np.abs(g).sum() > tol:
         d = _direction(x, g, support, b, Ct, k, reg, mu, lists, columns)
@@ -140,7 +141,7 @@ def ascend(x, reference, a, b, Ct, k, reg, mu, lists, columns, tol, maxiter):
         step, trial = 1.0, x
         for _ in range(BACKTRACKS):
             trial = x + step * d
-            g, support = evaluate(trial, reference, a, b, Ct, k, reg, mu, lists, columns)
+            g = evaluate(trial, reference, a, b, Ct, k, reg, mu, lists, columns)
             nfev += 1
             now = np.dot(g, d)
             if now >= -0.3 * slope and (now <= 0.7 * slope or step >= 256.0):
@@ -151,5 +152,6 @@ def ascend(x, reference, a, b, Ct, k, reg, mu, lists, columns, tol, maxiter):
                 lo, slope_lo = step, now
             step = _next_step(lo, slope_lo, hi, slope_hi)
         x = trial
+        support = pack_support(lists, columns)
         nit += 1
     return x, g, support, nit, nfev

@@ -3,6 +3,8 @@
 import numpy as np
 from numba import njit
 
+from ._numba_cost_rows import entry
+
 UNSEEN, OPEN, DONE = 0, 1, 2
 
 
@@ -51,7 +53,7 @@ def match(C, u, v, columns, cost, tol, most_work):
     on lists of a few columns), and gives what is left its cheapest free column. u and v are
     updated in place: they price every row that a path has reached.
     """
-    n = C.shape[0]
+    n = columns.shape[0]
     length = columns.shape[1]
     column_of = np.full(n, -1, np.int64)
     row_of = np.full(n, -1, np.int64)
@@ -137,7 +139,7 @@ def match(C, u, v, columns, cost, tol, most_work):
         best = np.inf
         at = 0
         for t in range(left):
-            x = C[i, free[t]] - v[free[t]]
+            x = entry(C, i, free[t]) - v[free[t]]
             if x < best:
                 best = x
                 at = t

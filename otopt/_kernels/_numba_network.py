@@ -3,7 +3,7 @@
 import numpy as np
 from numba import njit
 
-from ._numba_minima import group_count, list_row, row_least
+from ._numba_cost_rows import bounds_at, entry, row_list, row_minimum, row_space, rows_at_once
 from ._numba_tree import column_prices, pivot
 
 OPTIMAL, PAUSED = 0, 1
@@ -16,7 +16,7 @@ def greedy_flow(C, v, supply, demand, columns, order):
     `order` ranks the entries of the lists, row by row. Every arc empties its row or its column, so
     the arcs form a forest.
     """
-    n, m = C.shape
+    n, m = supply.shape[0], demand.shape[0]
     length = columns.shape[1]
     row_left = supply.copy()
     column_left = demand.copy()
@@ -45,7 +45,7 @@ def greedy_flow(C, v, supply, demand, columns, order):
             at = 0
             for t in range(left):
                 j = open_columns[t]
-                x = C[i, j] - v[j]
+                x = entry(C, i, j) - v[j]
                 if x < best:
                     best = x
                     at = t
@@ -132,6 +132,19 @@ def _price_list(columns, cost, v, level):
 
 
 @njit(cache=True, nogil=True)
+def scattering_stride(n):
+    """A step that visits all of n places, one after the other far apart."""
+    stride = max(1, int(0.618 * n))
+    while True:
+        x, y = n, stride
+        while y > 0:
+            x, y = y, x % y
+        if x == 1:
+            return stride
+        stride += 1
+
+
+@njit(cache=True, nogil=True)
 def simplex(C, columns, cost, tree, batch, tol, most_pivots, most_work, tally):
     """Pivot until all reduced costs of C, at the same potentials, are at least -tol.
 
@@ -143,9 +156,9 @@ def simplex(C, columns, cost, tree, batch, tol, most_pivots, most_work, tally):
     to go on); u, v; and with OPTIMAL ``least_i = min_j C_ij - v_j``. Lists and tree change in
     place; `tally` counts pivots, rows of C priced and lists refilled, and keeps two positions.
     """
-    n, m = C.shape
-    length = columns.shape[1]
-    root = n + m
+    n, length = columns.shape
+    root = tree.shape[0] - 1
+    m = root - n
     price = np.empty(root + 1)
     stamp = np.zeros(root + 1, np.int64)
     stack = np.empty(root + 1, np.int32)
@@ -153,12 +166,12 @@ def simplex(C, columns, cost, tree, batch, tol, most_pivots, most_work, tally):
     epoch = 1
     _set_prices(tree, n, price, stamp, epoch, stack, v)
     least = np.empty(n)
-    low = np.empty(group_count(m))
-    scratch = np.empty(group_count(m))
-    key = np.empty(length)
+    space = row_space(C, length)
+    most_refilled = rows_at_once(C, batch)
     batch_row = np.empty(batch, np.int64)
     batch_slot = np.empty(batch, np.int64)
     batch_price = np.empty(batch)
+    stride = scattering_stride(n)
     row = tally[3]
     dense_row = tally[4]
     pivots = 0
@@ -183,9 +196,9 @@ def simplex(C, columns, cost, tree, batch, tol, most_pivots, most_work, tally):
                     batch_row[k] = row
                     batch_slot[k] = slot
                     found += 1
-                row += 1
-                if row == n:
-                    row = 0
+                row += stride
+                if row >= n:
+                    row -= n
                 quiet += 1
                 work += length
             done = 0
@@ -207,14 +220,16 @@ def simplex(C, columns, cost, tree, batch, tol, most_pivots, most_work, tally):
         if status == PAUSED:
             break
         refilled = 0
-        while scanned < n and refilled < batch:
-            least[dense_row] = row_least(C[dense_row], v, low, scratch)
-            if least[dense_row] < _row_price(tree, dense_row, price, stamp, epoch) - tol:
-                list_row(C[dense_row], v, low, key, columns[dense_row], cost[dense_row])
+        bounds = bounds_at(C, v)
+        while scanned < n and refilled < most_refilled:
+            u = _row_price(tree, dense_row, price, stamp, epoch)
+            least[dense_row], looked = row_minimum(C, dense_row, v, bounds, u + tol, space)
+            if least[dense_row] < u - tol:
+                row_list(C, dense_row, v, bounds, space, columns[dense_row], cost[dense_row])
                 refilled += 1
             scanned += 1
             tally[1] += 1
-            work += m
+            work += looked
             dense_row += 1
             if dense_row == n:
                 dense_row = 0

@@ -36,7 +36,7 @@ def _spreading_curvature(alpha, b, Ct, entries, sample):
 
 
 @njit(cache=True)
-def _relaxed_value(support, columns, k, reg):
+def relaxed_value(support, columns, k, reg):
     start, _, cost, mass, kind = support
     linear = 0.0
     square = 0.0
@@ -89,7 +89,7 @@ def relax_small(a, b, C, Ct, k, reg, unit, mass, tol, maxiter, lists, columns, s
 
     scratch = np.empty(m), np.empty(m), np.empty((m, k), np.int32), np.empty((m, k))
     reference = np.zeros(n)
-    gradient, support = evaluate(alpha, reference, a, b, Ct, capacity, reg, mu, lists, columns)
+    gradient = evaluate(alpha, reference, a, b, Ct, capacity, reg, mu, lists, columns)
     best, best_alpha = -np.inf, alpha
     goal_gap = tol if k > 1 else max(0.01 * tol, min(tol, 1e-9))
     nit, nfev = 0, 1
@@ -106,7 +106,7 @@ def relax_small(a, b, C, Ct, k, reg, unit, mass, tol, maxiter, lists, columns, s
         bound = _bound(alpha, a, b, Ct, k, reg, *scratch)
         if bound > best:
             best, best_alpha = bound, alpha
-        value = _relaxed_value(support, columns, capacity, reg) + np.dot(alpha, gradient)
+        value = relaxed_value(support, columns, capacity, reg) + np.dot(alpha, gradient)
         gap = (value - best) / max(abs(value), 1e-9 * unit * mass)
         for j in range(m):
             lists.margin[j] = min(lists.margin[j], 2.0 * (reg + mu) * b[j] + 1e-4 * unit)

@@ -16,6 +16,8 @@ true, and no sequence of degenerate pivots can cycle. Flows are integers: what i
 import numpy as np
 from numba import njit
 
+from ._numba_cost_rows import entry, shape_of
+
 NODE = np.dtype(
     [("parent", np.int32), ("size", np.int32), ("flow", np.int64), ("rise", np.float64)],
     align=True,
@@ -30,7 +32,7 @@ def hang(C, rows, columns, flow, offset):
     Arcs without flow are left out: one that points away from the root would break strong
     feasibility.
     """
-    n, m = C.shape
+    n, m = shape_of(C)
     root = n + m
     arcs = rows.shape[0]
     start = np.zeros(root + 2, np.int64)
@@ -74,7 +76,7 @@ def hang(C, rows, columns, flow, offset):
                 if seen[y]:
                     continue
                 seen[y] = True
-                cost = C[rows[e], columns[e]]
+                cost = entry(C, rows[e], columns[e])
                 node = tree[y]
                 node.parent = x
                 node.size = 1

@@ -18,15 +18,20 @@ def dense(cost):
     return (square, np.sqrt(square), 0.5 * square)[cost.metric]
 
 
-def _on_matrix(kernel):
-    @functools.wraps(kernel)
-    def on_points(*args):
-        return kernel(*(dense(x) if hasattr(x, "queries") else x for x in args))
+def on_matrices(module, names):
+    """The kernels of `module` by name, for a `PointCost` in place of a matrix."""
 
-    return on_points
+    def on_matrix(kernel):
+        @functools.wraps(kernel)
+        def on_points(*args):
+            return kernel(*(dense(x) if hasattr(x, "queries") else x for x in args))
+
+        return on_points
+
+    return {name: on_matrix(getattr(module, name)) for name in names}
 
 
-globals().update({name: _on_matrix(getattr(reference, name)) for name in __all__})
+globals().update(on_matrices(reference, __all__))
 
 
 def take_columns(Ct, sample):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-__all__ = ["proof_of_infeasibility", "smallest_count", "smallest_support"]
+__all__ = ["has_room", "proof_of_infeasibility", "smallest_count", "smallest_support"]
 
 ENUMERABLE = 14  # lines whose subset sums can be listed
 COINCIDENCE = 1e-9  # share of the mass up to which two sums are equal
@@ -76,6 +76,14 @@ def _rows_needed(a, b):
 def smallest_support(a, b):
     """Fewest nonzeros of any plan, as far as counting knows."""
     return max(len(a) + len(b) - _balanced_parts(a, b), int(_columns_needed(a, b).sum()))
+
+
+def has_room(a, b, k):
+    """Whether k * m exceeds the count by a tenth: near it, feasibility is a matter of luck."""
+    slots = k * len(b)
+    most = max(len(a) + len(b) - 1, int(_columns_needed(a, b).sum()))
+    # `smallest_support` is at most that, and dearer.
+    return slots >= 1.1 * most or slots >= 1.1 * smallest_support(a, b)
 
 
 def smallest_count(a, b):

@@ -24,7 +24,7 @@ class Pool:
         """The support of the relaxed plan."""
         start, rows, cost, mass, _ = oracle.support
         column = np.repeat(np.arange(oracle.m), np.diff(start))
-        return cls._padded(column, rows, cost, mass, oracle.m)
+        return cls.of_entries(column, rows, cost, mass, oracle.m)
 
     @classmethod
     def around(cls, oracle, alpha, beta, extra, *, feeders=False):
@@ -50,12 +50,12 @@ class Pool:
         masses = np.zeros(len(keys))
         masses[np.searchsorted(keys, support)] = mass
         column, row = np.divmod(keys, n)
-        return cls._padded(
+        return cls.of_entries(
             column, row, oracle.kernels.entries(oracle.Ct, column, row).astype(float), masses, m
         )
 
     @classmethod
-    def _padded(cls, column, row, cost, mass, m):
+    def of_entries(cls, column, row, cost, mass, m):
         count = np.bincount(column, minlength=m)
         slot = np.arange(len(column)) - np.repeat(np.cumsum(count) - count, count)
         shape = m, int(count.max())
@@ -73,7 +73,7 @@ class Pool:
     def restricted(self, keep):
         """The pool of the entries marked by `keep` alone."""
         column, slot = np.nonzero(keep & self.used)
-        return Pool._padded(
+        return Pool.of_entries(
             column, self.rows[column, slot], self.cost[column, slot], self.mass[column, slot],
             len(keep),
         )  # fmt: skip

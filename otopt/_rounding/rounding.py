@@ -7,13 +7,13 @@ from numpy.typing import NDArray
 
 from otopt._oracles.ascent import ascend
 
-from .counting import smallest_support
+from .counting import has_room
 from .dive import dive
 from .polish import objective, polish
 from .pool import Pool
 from .sparsify import sparsify
 
-__all__ = ["FEASIBLE", "Rounded", "round_plan"]
+__all__ = ["DIVE_ABOVE", "FEASIBLE", "IMPROVE_ABOVE", "Rounded", "round_plan", "search_budget"]
 
 FEASIBLE = 1e-9  # accepted L1 marginal error, relative to the mass
 REFILLS = 4
@@ -33,6 +33,11 @@ class Rounded:
     nit: int
     feasible: bool
     value: float = np.inf
+
+
+def search_budget(roomy, effort):
+    """Newton steps that the search may take; without room, more effort is rarely repaid."""
+    return (EFFORT if roomy else 1) * max(effort, 20)
 
 
 def round_plan(problem, kernels, relaxed, certificate, *, search, options, effort):
@@ -99,10 +104,8 @@ class _Search:
         self.certificate, self.options = certificate, options
         self.rng = np.random.default_rng(0)
         self.nit = 0
-        # Near the count, feasibility is a matter of luck: more effort is rarely repaid.
-        slots = problem.k * len(problem.b)
-        self.has_room = slots >= 1.1 * smallest_support(problem.a, problem.b)
-        self.budget = (EFFORT if self.has_room else 1) * max(effort, 20)
+        self.has_room = has_room(problem.a, problem.b, problem.k)
+        self.budget = search_budget(self.has_room, effort)
 
     def gap(self, rounded):
         return self.problem.relative_gap(rounded.value, self.certificate.bound)

@@ -1,4 +1,4 @@
-"""Multilevel network simplex for the transportation problem on a dense cost.
+"""Multilevel network simplex for the transportation problem.
 
 Each level is solved from the potentials of a coarser one, made by merging rows, and columns, that
 the cost treats alike. Good potentials make short candidate lists and a nearly optimal start of the
@@ -15,12 +15,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from otopt._core.clouds import entries
+
+from .coarsening import coarsen, lifted_potentials, variance
+
 __all__ = ["Arcs", "Limits", "NetworkSolution", "NotFiniteError", "ResumePoint", "solve_network"]
 
 PAUSED = 1  # of the simplex kernel
 ROUNDING = 1e-14  # reduced costs are known to this share of the largest potentials
 MATCHING_WORK = 60  # entries that augmenting paths may look at, over those that are listed
-LANDMARKS = 12
 
 
 class NotFiniteError(ValueError):
@@ -84,8 +87,8 @@ def solve_network(
     ----------
     kernels : module
         Kernels of exact transport.
-    C : ndarray, shape (n, m)
-        Cost, C-contiguous.
+    C : ndarray or PointCost, shape (n, m)
+        Cost, C-contiguous where it is a matrix.
     supply, demand : ndarray of int64, shape (n,), (m,)
         What each row sends and each column receives.
     limits : Limits
@@ -112,7 +115,7 @@ def solve_network(
         v = _coarse_prices(kernels, C, supply, demand, limits, settings)
         structured = v is not None
         if v is None:
-            v = kernels.column_potentials(C, np.zeros(len(C)))
+            v = kernels.column_potentials(C, np.zeros(C.shape[0]))
     if structured:
         _, v = kernels.c_transform(C, v)
     length = C.shape[1] if C.shape[1] <= 2 * settings.candidates else settings.candidates
@@ -127,7 +130,7 @@ def solve_network(
     ):
         most_work = MATCHING_WORK * columns.size
         column_of = kernels.match(C, u, v, columns, cost, tol, most_work)
-        arcs = Arcs(np.arange(len(C)), column_of, supply)
+        arcs = Arcs(np.arange(C.shape[0]), column_of, supply)
         method = "shortest augmenting paths, network simplex"
         u = kernels.row_potentials(C, v)
     elif arcs is None:
@@ -183,24 +186,15 @@ def _coarse_prices(kernels: ModuleType, C, supply, demand, limits, settings):
     n, m = C.shape
     if min(n, m) <= settings.coarsest:
         return None
-    size = settings.cluster_size
-    rows = kernels.cluster(np.ascontiguousarray(C[:, _spread(m)], np.float64), size)
-    columns = kernels.cluster(np.ascontiguousarray(C[_spread(n)].T, np.float64), size)
-    between = kernels.cluster_costs(C, *rows, *columns)
-    sample = C[:: max(1, n // 64)]
-    if not between.var() > settings.kept_variance * sample.var():
+    rows, columns, between = coarsen(kernels, C, settings.cluster_size)
+    if not variance(between) > settings.kept_variance * variance(C):
         return None
     merged_supply = np.add.reduceat(supply[rows[0]], rows[1][:-1])
     merged_demand = np.add.reduceat(demand[columns[0]], columns[1][:-1])
     coarse = solve_network(
         kernels, between, merged_supply, merged_demand, limits, settings, finest=False
     )
-    return kernels.potentials_of_clusters(C, *rows, coarse.u)
-
-
-def _spread(length):
-    count = min(LANDMARKS, length)
-    return (np.arange(count) * length + length // 2) // count
+    return lifted_potentials(kernels, C, rows, between, coarse.u)
 
 
 def _is_assignment(supply, demand):
@@ -221,7 +215,7 @@ def _resume(kernels: ModuleType, C, supply, demand, resume):
     if not fits:
         return u, None, None
     arcs = Arcs(rows, columns, flow)
-    slack = C[arcs.rows, arcs.columns] - u[arcs.rows] - resume.v[arcs.columns]
+    slack = entries(C, arcs.rows, arcs.columns) - u[arcs.rows] - resume.v[arcs.columns]
     if slack.max() <= ROUNDING * (np.abs(u).max() + np.abs(resume.v).max()):
         return u, arcs, NetworkSolution(arcs, u, resume.v, True, "warm start, certified")
     return u, arcs, None

@@ -8,6 +8,7 @@ except ImportError:
     _message = "otopt.distributed needs torch: pip install 'otopt[torch]'"
     raise _Missing(_message) from None
 
+from .routing import solve_prices
 from .sparse import sparse_ot
 
-__all__ = ["sparse_ot"]
+__all__ = ["solve_prices", "sparse_ot"]

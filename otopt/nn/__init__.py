@@ -12,6 +12,7 @@ from .entropic import sinkhorn_plan, sinkhorn_value
 from .exact import emd_value
 from .functional import SparsePlan, sparse_ot_plan, sparse_ot_value
 from .multimarginal import MMOTLoss
+from .routing import capped_simplex
 from .sampler import StratifiedBatchSampler
 from .sparse import SparseOTLoss, SparseOTMatching
 
@@ -21,6 +22,7 @@ __all__ = [
     "SparseOTMatching",
     "SparsePlan",
     "StratifiedBatchSampler",
+    "capped_simplex",
     "emd_value",
     "sinkhorn_plan",
     "sinkhorn_value",

@@ -31,6 +31,7 @@ class Solution:
     reg: float
     value: float
     fitted: bool = False
+    balanced: bool = True
 
     @classmethod
     def of_plan(cls, result):
@@ -51,6 +52,22 @@ class Solution:
         graph = SupportGraph(rows, columns, len(alpha), len(beta))
         potentials = torch.from_numpy(np.concatenate([alpha, beta]))
         return cls(graph, torch.from_numpy(mass), potentials, result.reg, value)
+
+    def penalised(self, penalties, a, b):
+        """The same with the derivatives by nominal masses a, b in place of the potentials.
+
+        The masses of a penalised side are minimised over: they count as constants.
+        """
+        of_rows, of_columns = penalties
+        edges = self.mass.numpy()
+        r = np.bincount(self.graph.rows.numpy(), edges, minlength=self.graph.n)
+        s = np.bincount(self.graph.columns.numpy(), edges, minlength=self.graph.m)
+        alpha, beta = np.split(self.potentials.numpy(), [self.graph.n])
+        a, b = a.detach().double().numpy(), b.detach().double().numpy()
+        slopes = of_rows.slope(alpha, r, a), of_columns.slope(beta, s, b)
+        self.potentials = torch.from_numpy(np.concatenate(slopes))
+        self.balanced = False
+        return self
 
     def optimality(self, a, b, cost):
         """Potentials (n,), (m,) and masses (E,) on the support, differentiable in the arguments.
@@ -149,7 +166,10 @@ class _Bound(torch.autograd.Function):
     def backward(ctx, *grads):
         (grad,) = grads
         a, b, _ = ctx.saved_tensors
-        alpha, beta = centred(a, b, ctx.solution.potentials)
+        if ctx.solution.balanced:
+            alpha, beta = centred(a, b, ctx.solution.potentials)
+        else:
+            alpha, beta = ctx.solution.potentials.split([len(a), len(b)])
         once = (alpha, beta, ctx.solution.mass)
         return *(_Once.apply(grad * x, *ctx.saved_tensors) for x in once), None
 
@@ -164,8 +184,8 @@ class _Once(torch.autograd.Function):
     @staticmethod
     def backward(ctx, *grads):
         message = (
-            "otopt.nn: objective='bound' is differentiable once; use objective='value' for second "
-            "derivatives."
+            "otopt.nn: objective='bound' and penalised marginals are differentiable once; use "
+            "objective='value' without `marginal_penalty` for second derivatives."
         )
         raise NotImplementedError(message)
 

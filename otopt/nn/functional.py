@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import torch
 
+from otopt._core.penalties import as_penalties
 from otopt.ot.result import OTResult
 
 from ._functions import Solution, bound, masses, value
@@ -51,7 +52,8 @@ class SparsePlan(NamedTuple):
 
 
 def sparse_ot_value(
-    a, b, C, k, *, reg=None, objective="value", tol=1e-6, maxiter=None, workers=1
+    a, b, C, k, *, reg=None, marginal_penalty=None, objective="value", tol=1e-6, maxiter=None,
+    workers=1,
 ):  # fmt: skip
     r"""Value of `otopt.sparse_ot`, differentiable in both masses and the cost.
 
@@ -76,6 +78,10 @@ def sparse_ot_value(
     reg : float, optional
         Quadratic regularisation, >= 0. By default ``(C.max() - C.min()) / a.sum()`` for every
         problem. It counts as a constant: derivatives are those at this `reg`.
+    marginal_penalty : penalty, float or pair of them, optional
+        As of `otopt.sparse_ot`; differentiable once. The masses of a side that pays F(r; a) are
+        minimised over, so the derivative by a is that of F at them; of a side that is given or
+        bounded it is taken from the potentials of the bound, exact where the status is `OPTIMAL`.
     objective : {"value", "bound"}
         The value of the k-sparse plan, or the proven lower bound, which is the value of the convex
         relaxation.
@@ -136,7 +142,10 @@ def sparse_ot_value(
             [0.0000, 0.5000]]))
     """
     batch = Batch("sparse_ot_value", a, b, (C,))
-    return _solve_values(batch, k, objective, reg=reg, tol=tol, maxiter=maxiter, workers=workers)[0]
+    return _solve_values(
+        batch, k, objective, reg=reg, marginal_penalty=marginal_penalty, tol=tol, maxiter=maxiter,
+        workers=workers,
+    )[0]  # fmt: skip
 
 
 def sparse_ot_plan(a, b, C, k, *, reg=None, tol=1e-6, maxiter=None, workers=1):
@@ -226,9 +235,13 @@ def _solve_values(batch, k, objective, **settings):
     else:
         results = batch.solve(k, must_succeed=False, rounding="none", **settings)
         solve, differentiate = Solution.of_relaxation, bound
+    penalties = as_penalties(batch.function, settings.get("marginal_penalty"))
+    differentiate = differentiate if penalties is None else bound
     values = []
     for problem, result in zip(batch.problems, results, strict=True):
         solution = solve(result)
+        if penalties is not None:
+            solution = solution.penalised(penalties, problem.a, problem.b)
         inputs = problem.differentiable(solution.graph.rows, solution.graph.columns)
         values.append(differentiate(*inputs, solution))
     return torch.stack(values).to(batch.dtype).reshape(batch.shape), results

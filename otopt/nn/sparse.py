@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from otopt._core.penalties import as_penalties
 from otopt.ot.result import OTResult
 
 from ._problems import METRICS, Batch
@@ -57,8 +58,8 @@ class _SparseOTModule(torch.nn.Module):
             For the ``repr`` of the module.
         """
         shown = {"metric": self.metric} | self.settings
-        defaults = {"metric": None, "reg": None, "tol": 1e-6, "maxiter": None, "workers": 1}
-        changed = [f"{name}={shown[name]!r}" for name in shown if shown[name] != defaults[name]]
+        defaults = {"tol": 1e-6, "workers": 1}  # None those of the others
+        changed = [f"{name}={shown[name]!r}" for name in shown if shown[name] != defaults.get(name)]
         return ", ".join([f"k={self.k}", *changed])
 
 
@@ -81,6 +82,8 @@ class SparseOTLoss(_SparseOTModule):
         at every call, so state it where values of different calls are compared.
     metric : {None, "sqeuclidean", "euclidean", "cosine"}
         Cost between points; None takes a cost matrix.
+    marginal_penalty : penalty, float or pair of them, optional
+        See `sparse_ot_value`.
     objective : {"value", "bound"}
         What is differentiated; see `sparse_ot_value`.
     reduction : {"mean", "sum", "none"}
@@ -126,10 +129,12 @@ class SparseOTLoss(_SparseOTModule):
     """
 
     def __init__(
-        self, k, *, reg=None, metric=None, objective="value", reduction="mean", tol=1e-6,
-        maxiter=None, workers=1,
+        self, k, *, reg=None, metric=None, marginal_penalty=None, objective="value",
+        reduction="mean", tol=1e-6, maxiter=None, workers=1,
     ):  # fmt: skip
         super().__init__(k, reg=reg, metric=metric, tol=tol, maxiter=maxiter, workers=workers)
+        as_penalties("SparseOTLoss", marginal_penalty)
+        self.settings["marginal_penalty"] = marginal_penalty
         _check_objective("SparseOTLoss", objective)
         if reduction not in REDUCTIONS:
             message = f"SparseOTLoss: `reduction` must be one of {REDUCTIONS}; got {reduction!r}."

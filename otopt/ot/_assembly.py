@@ -12,7 +12,7 @@ from otopt._rounding.rounding import FEASIBLE
 
 from .result import OTResult, Potentials, RelaxedPlan
 
-__all__ = ["assemble"]
+__all__ = ["assemble", "compact"]
 
 
 def assemble(problem, monitor, relaxation, rounded, outcome, k, tol, started):
@@ -42,7 +42,7 @@ def assemble(problem, monitor, relaxation, rounded, outcome, k, tol, started):
     else:
         rows, mass = rounded.pool.rows, rounded.pool.mass
     linear, value, error = _measure(problem, oracle.kernels, rows, mass)
-    rows, mass = _compact(problem.rows[rows], mass)
+    rows, mass = compact(problem.rows[rows], mass)
     feasible = rounded is not None and rounded.feasible and error <= FEASIBLE * problem.mass
     gap = problem.relative_gap(value, monitor.best.bound) if feasible else np.inf
     status, message = _conclude(
@@ -73,7 +73,7 @@ def assemble(problem, monitor, relaxation, rounded, outcome, k, tol, started):
     )
 
 
-def _compact(rows, mass):
+def compact(rows, mass):
     """Shift the used slots of every column to the front, by increasing row."""
     keys = np.where(mass > 0, rows, np.iinfo(rows.dtype).max)
     order = np.argsort(keys, axis=1, kind="stable")
@@ -96,6 +96,8 @@ def _measure(problem, kernels, rows, mass):
 def _full_potentials(problem, kernels, monitor):
     """Potentials of all rows and columns; those without mass are priced out."""
     n, m = problem.shape
+    if len(problem.a) == n and len(problem.b) == m and isinstance(problem.Ct, np.ndarray):
+        return Potentials(monitor.best.alpha, monitor.best.beta)
     alpha, beta = np.empty(n), np.empty(m)
     alpha[problem.rows], beta[problem.columns] = monitor.best.alpha, monitor.best.beta
     empty_rows = np.setdiff1d(np.arange(n), problem.rows)

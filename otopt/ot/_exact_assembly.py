@@ -6,6 +6,7 @@ import time
 
 import numpy as np
 
+from otopt._core.clouds import entries
 from otopt._core.status import Status
 
 from .result import OTResult, Potentials
@@ -17,7 +18,9 @@ EPS = np.finfo(float).eps
 
 def linear_value(problem, rows, columns, flow):
     """<T, C> of a flow."""
-    return float((problem.C[rows, columns] * (flow * problem.quantum)).sum(dtype=np.float64))
+    return float(
+        (entries(problem.C, rows, columns) * (flow * problem.quantum)).sum(dtype=np.float64)
+    )
 
 
 def dual_value(problem, u, v):
@@ -25,7 +28,7 @@ def dual_value(problem, u, v):
     return float((problem.a * u).sum() + (problem.b * v).sum())
 
 
-def assemble(problem, arcs, potentials, solution, limits, started, kind=OTResult):
+def assemble(problem, kernels, arcs, potentials, solution, limits, started, kind=OTResult):
     """Measure, conclude, say it in words."""
     rows, columns, flow = _by_column(problem, *arcs)
     mass = flow * problem.quantum
@@ -44,7 +47,7 @@ def assemble(problem, arcs, potentials, solution, limits, started, kind=OTResult
         dual_bound=bound,
         gap=gap,
         marginal_error=float(error),
-        potentials=_full_potentials(problem, *potentials),
+        potentials=_full_potentials(problem, kernels, *potentials),
         relaxed=None,
         status=status,
         message=message,
@@ -52,7 +55,7 @@ def assemble(problem, arcs, potentials, solution, limits, started, kind=OTResult
         nfev=round(limits.passes),
         elapsed=time.perf_counter() - started,
         reg=0.0,
-        k=problem.cost.shape[0],
+        k=problem.shape[0],
         method=solution.method,
     )
 
@@ -68,7 +71,7 @@ def _by_column(problem, rows, columns, flow):
 
 def _padded(problem, rows, columns, mass):
     """The plan as (m, width) rows and masses, in the numbering of the arrays that were given."""
-    m = problem.cost.shape[1]
+    m = problem.shape[1]
     count = np.bincount(columns, minlength=len(problem.columns))
     slot = np.arange(len(columns)) - np.repeat(np.cumsum(count) - count, count)
     all_rows = np.full((m, int(count.max())), -1)
@@ -92,17 +95,16 @@ def _conclude(solution, limits, gap):
     )
 
 
-def _full_potentials(problem, source, target):
+def _full_potentials(problem, kernels, source, target):
     """Potentials of all rows and columns; those without mass are priced out."""
-    n, m = problem.cost.shape
-    if len(source) == n and len(target) == m:
-        return Potentials(source.copy(), target.copy())
+    n, m = problem.shape
     alpha, beta = np.empty(n), np.empty(m)
     alpha[problem.rows], beta[problem.columns] = source, target
-    empty_rows = np.setdiff1d(np.arange(n), problem.rows)
-    if len(empty_rows):
-        alpha[empty_rows] = (problem.cost[np.ix_(empty_rows, problem.columns)] - target).min(axis=1)
-    empty_columns = np.setdiff1d(np.arange(m), problem.columns)
-    if len(empty_columns):
-        beta[empty_columns] = (problem.cost[:, empty_columns] - alpha[:, None]).min(axis=0)
+    if len(source) < n:
+        empty_rows = np.setdiff1d(np.arange(n), problem.rows)
+        alpha[empty_rows] = kernels.row_potentials(problem.row_block(empty_rows), target)
+    if len(target) < m:
+        empty_columns = np.setdiff1d(np.arange(m), problem.columns)
+        block, order = problem.column_block(empty_columns)
+        beta[empty_columns] = kernels.row_potentials(block, alpha[order])
     return Potentials(alpha, beta)

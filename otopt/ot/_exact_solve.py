@@ -5,10 +5,12 @@ from __future__ import annotations
 import dataclasses
 import time
 from types import SimpleNamespace
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from otopt._backend import kernels as select_kernels
+from otopt._core.clouds import PointCost
 from otopt._core.interrupts import Interrupts
 from otopt._core.options import EmdOptions, resolve_options
 from otopt._core.problems import LinearOT
@@ -24,6 +26,7 @@ __all__ = [
     "UNLIMITED",
     "WORK_BETWEEN_LOOKS",
     "Oriented",
+    "Points",
     "Session",
     "Settings",
     "solve",
@@ -33,6 +36,14 @@ __all__ = [
 METHODS = ("auto", "multilevel", "flat")
 UNLIMITED = 2**62
 WORK_BETWEEN_LOOKS = 20_000_000  # entries priced between two looks at the clock: some 20 ms
+
+
+class Points(NamedTuple):
+    """Two clouds in place of a cost matrix, as given."""
+
+    X: Any
+    Y: Any
+    metric: Any
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,12 +85,17 @@ class Settings:
 def solve(a, b, C, warm_start, settings, kind=OTResult):
     """Solve one problem; the arguments besides it are checked."""
     started = time.perf_counter()
+    if isinstance(C, Points):
+        with Session(settings, "network points") as session:
+            problem = LinearOT.from_points(a, b, *C, function=settings.function)
+            resume = _resume_point(settings.function, warm_start, problem)
+            return session.run(problem, resume, started, kind)
     with Session(settings) as session:
         kernels, name = session.kernels, settings.function
         # A warm start may take a single pass over C, which checks it too.
         find_range = kernels.cost_range if warm_start is None else kernels.sample_range
         problem = LinearOT.from_arrays(a, b, C, find_range, function=name)
-        if warm_start is not None and problem.C.size < problem.cost.size:
+        if warm_start is not None and problem.C.size < np.prod(problem.shape):
             as_cost(name, "C", C, kernels.cost_range)
         resume = _resume_point(name, warm_start, problem)
         try:
@@ -92,9 +108,9 @@ def solve(a, b, C, warm_start, settings, kind=OTResult):
 class Session:
     """Context manager around solves that share a status line, a deadline and Ctrl-C."""
 
-    def __init__(self, settings):
+    def __init__(self, settings, family="network"):
         self.settings = settings
-        self.kernels = select_kernels("network")
+        self.kernels = select_kernels(family)
         self.deadline = time.perf_counter() + settings.time_limit
         self.status_line = StatusLine(settings.options.progress)
         self.interrupts = Interrupts()
@@ -144,7 +160,7 @@ class Session:
         arcs, potentials, solution = solve_oriented(
             self.kernels, oriented, limits, settings.options, resume
         )
-        return assemble(problem, arcs, potentials, solution, limits, started, kind)
+        return assemble(problem, self.kernels, arcs, potentials, solution, limits, started, kind)
 
 
 def solve_oriented(kernels, oriented, limits, options, resume=None):
@@ -162,8 +178,12 @@ class Oriented:
 
     def __init__(self, C, supply, demand):
         n, m = C.shape
-        self.turned = m >= 4 * n or not C.flags.c_contiguous
-        self.C = np.ascontiguousarray(C.T) if self.turned else C
+        if isinstance(C, PointCost):
+            self.turned = m >= 4 * n
+            self.C = C.transposed if self.turned else C
+        else:
+            self.turned = m >= 4 * n or not C.flags.c_contiguous
+            self.C = np.ascontiguousarray(C.T) if self.turned else C
         masses = supply, demand
         self.supply, self.demand = masses[::-1] if self.turned else masses
 
@@ -198,10 +218,8 @@ def _resume_point(function, warm_start, problem):
         message = f"{rule}; got {type(warm_start).__name__}."
         raise TypeError(message) from None
     shape = source.shape + target.shape
-    if shape != problem.cost.shape:
-        message = (
-            f"{rule} for the shape of `C`, {problem.cost.shape}; got {shape}; solve cold instead."
-        )
+    if shape != problem.shape:
+        message = f"{rule} for the shape of `C`, {problem.shape}; got {shape}; solve cold instead."
         raise ValueError(message)
     if not (np.isfinite(source).all() and np.isfinite(target).all()):
         message = f"{rule} that are finite; solve cold instead."
@@ -211,7 +229,7 @@ def _resume_point(function, warm_start, problem):
 
 def _kept_arcs(result, problem):
     """Arcs of a plan; None where its shape or its support is another."""
-    n, m = problem.cost.shape
+    n, m = problem.shape
     if (len(result.potentials.source), len(result.rows)) != (n, m):
         return None
     column, slot = np.nonzero(result.mass)

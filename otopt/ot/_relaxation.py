@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from otopt._kernels.layout import CandidateLists
-from otopt._oracles.proximal_dual import FIRST_MARGIN, ProximalDual
+from otopt._oracles.proximal_dual import FIRST_MARGIN, Certificate, ProximalDual
 from otopt._solvers.proximal_point import ProximalSchedule, proximal_point
 
 from ._linear_start import solve_linear
@@ -45,8 +45,14 @@ class Monitor:
         self.status_line = status_line
         self.started = time.perf_counter()
         self.nit = 0
-        self.best = None
+        self.best: Certificate | None = None
         self.gap = np.inf
+
+    @property
+    def certificate(self) -> Certificate:
+        """The best, once there is one."""
+        assert self.best is not None
+        return self.best
 
     def consider(self, oracle, alpha):
         """Keep the bound at alpha if it is the best; return it."""

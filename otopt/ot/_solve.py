@@ -16,6 +16,7 @@ from otopt._core.status import Status
 from otopt._core.validation import as_positive_int, as_real
 from otopt._oracles.proximal_dual import ProximalDual
 from otopt._rounding.rounding import round_plan
+from otopt._rounding.small import round_small
 from otopt.errors import ConvergenceWarning, FeasibilityWarning
 
 from ._assembly import assemble
@@ -78,7 +79,9 @@ def check_warm_start(function, warm_start, shape=None):
     return as_numpy(warm_start)
 
 
-def solve(problem, kernels, k, settings, warm_start=None, *, dual=ProximalDual, stops=STOPS):
+def solve(
+    problem, kernels, k, settings, warm_start=None, *, dual=ProximalDual, stops=STOPS, whole=False
+):
     """Relax, round, measure; `k` as it was given.
 
     Parameters
@@ -90,6 +93,8 @@ def solve(problem, kernels, k, settings, warm_start=None, *, dual=ProximalDual, 
         As `check_warm_start` returns it.
     dual, stops
         See `relax`.
+    whole : bool
+        Round small problems in one compiled call too: worth its time of compilation in a batch.
     """
     options = settings.options
     warm = None
@@ -110,18 +115,16 @@ def solve(problem, kernels, k, settings, warm_start=None, *, dual=ProximalDual, 
                 problem, kernels, monitor,
                 tol=settings.tol, maxiter=settings.maxiter, workers=settings.workers,
                 options=options, warm_start=warm,
-                linear_start=is_dense(problem) and not has_small_shape(problem),
+                linear_start=options.linear_start
+                and is_dense(problem)
+                and not has_small_shape(problem),
                 dual=dual, stops=stops,
             )  # fmt: skip
         outcome, rounded = relaxation.outcome, None
         if outcome != "stopped":
             status_line.show("sparse_ot: searching a k-sparse plan")
             try:
-                rounded = round_plan(
-                    problem, kernels, relaxation.oracle, monitor.best,
-                    search=settings.rounding == "repair",
-                    options=options, effort=monitor.nit,
-                )  # fmt: skip
+                rounded = _round(problem, kernels, relaxation.oracle, monitor, settings, whole)
             except stops:
                 outcome = "stopped"
         if rounded is not None and rounded.feasible:
@@ -129,6 +132,16 @@ def solve(problem, kernels, k, settings, warm_start=None, *, dual=ProximalDual, 
     return assemble(
         problem, monitor, relaxation, rounded, outcome, k, settings.tol, settings.started
     )
+
+
+def _round(problem, kernels, relaxed, monitor, settings, whole):
+    effort = {"options": settings.options, "effort": monitor.nit}
+    search, rounded = settings.rounding == "repair", None
+    if whole and search and hasattr(kernels, "round_small"):
+        rounded = round_small(problem, kernels, relaxed, monitor.best, **effort)
+    if rounded is None:
+        rounded = round_plan(problem, kernels, relaxed, monitor.best, search=search, **effort)
+    return rounded
 
 
 def warn_of_failure(result, *, stacklevel):

@@ -7,9 +7,10 @@ import warnings
 from otopt._backend import numpy_views
 from otopt._core.options import EmdOptions
 from otopt._core.status import Status
+from otopt._core.validation import check_cost_given
 from otopt.errors import ConvergenceWarning, FeasibilityWarning
 
-from ._exact_solve import Settings, solve
+from ._exact_solve import Points, Settings, solve
 from ._exact_sparse import solve_sparse
 from ._tensors import as_tensors
 
@@ -19,8 +20,11 @@ __all__ = ["EmdOptions", "emd"]
 def emd(
     a,
     b,
-    C,
+    C=None,
     *,
+    X=None,
+    Y=None,
+    metric="sqeuclidean",
     warm_start=None,
     maxiter=None,
     time_limit=None,
@@ -43,12 +47,18 @@ def emd(
     b : array_like, shape (m,)
         Masses of the targets, non-negative, of the same sum up to rounding (5e-10 of it; 1e-5
         where `a` or `b` is float32).
-    C : array_like or scipy.sparse array, shape (n, m)
+    C : array_like or scipy.sparse array, shape (n, m), optional
         Cost of moving one unit of mass from i to j; any finite reals. float32 is kept as it is,
         everything else becomes float64; contiguous arrays are not copied. Pairs that a sparse C
         does not hold are forbidden, entries of 0 are free; it is filled in inside. Torch tensors on
         the CPU (`a`, `b`, `C` of one dtype) are read in place and answered in tensors, without
-        gradients: `otopt.nn.emd_value` has those.
+        gradients: `otopt.nn.emd_value` has those. Leave `C` out to give `X` and `Y`.
+    X, Y : array_like, shape (n, d), (m, d), optional
+        Points of the sources and of the targets, finite, in place of `C`, which is then never
+        formed. float32 is kept where both are; distances are always summed in float64.
+    metric : {"sqeuclidean", "euclidean", "cosine"}
+        Cost between points: :math:`\|x-y\|^2`, :math:`\|x-y\|`, or
+        :math:`1-\langle x,y\rangle/(\|x\|\|y\|)`, for which no point may be the origin.
     warm_start : OTResult or pair of array_like, optional
         A result for the same shape, or potentials ``(source, target)``. A result that is still
         optimal costs one pass over C.
@@ -100,6 +110,13 @@ def emd(
     grows like n m and a few hundred pivots per row. Memory beyond C is O(n + m) for the basis and
     about C / 15 for the coarser problems; a C-contiguous C with m >= 4 n is copied once.
 
+    Between points the same kernels search a row by branch and bound over a kd-tree, with planes
+    fitted to the potentials in every box. Pruning is exact: the last pass still compares all of
+    the n m reduced costs, most of them through the bound of their box, and the result is that of
+    the matrix up to rounding. Coarser problems are between the means of clusters. Memory is
+    O((n + m) d + n times the length of a candidate list). Beyond some ten dimensions boxes exclude
+    little, and a pass takes O(n m d).
+
     References
     ----------
     .. [1] W. H. Cunningham, "A network simplex method", Mathematical Programming 11, 1976,
@@ -126,6 +143,7 @@ def emd(
         "emd", maxiter=maxiter, time_limit=time_limit, method=method, callback=callback,
         options=options,
     )  # fmt: skip
+    check_cost_given("emd", C, X, Y, metric)
     home = None
     if hasattr(C, "tocoo"):
         if warm_start is not None or callback is not None:
@@ -133,8 +151,8 @@ def emd(
             raise ValueError(message)
         result = solve_sparse(a, b, C, settings)
     else:
-        home, (a, b, C) = numpy_views("emd", a=a, b=b, C=C)
-        result = solve(a, b, C, warm_start, settings)
+        home, (a, b, C, X, Y) = numpy_views("emd", a=a, b=b, C=C, X=X, Y=Y)
+        result = solve(a, b, Points(X, Y, metric) if C is None else C, warm_start, settings)
     if result.status is Status.ITERATION_LIMIT:
         warnings.warn(f"emd: {result.message}", ConvergenceWarning, stacklevel=2)
     elif result.status is Status.INFEASIBLE:

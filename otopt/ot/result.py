@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
-from otopt._backend import is_tensor, plan_matrix
+from otopt._backend import is_tensor, plan_matrix, transposed_plan
 from otopt._core.status import Status
 from otopt.errors import InfeasibleError, NotConvergedError
 
@@ -96,6 +96,9 @@ class OTResult:
         Nonzeros allowed in a column.
     method : str
         The algorithm that was used, where there is a choice.
+    axis : int
+        0 where `k` bounds the columns. 1 where it bounds the rows: then `rows` and `mass` are (n,
+        k), the column indices and masses of the nonzeros of every row.
     """
 
     rows: NDArray
@@ -115,6 +118,7 @@ class OTResult:
     reg: float
     k: int
     method: str = ""
+    axis: int = 0
 
     @property
     def success(self) -> bool:
@@ -156,6 +160,8 @@ class OTResult:
             message = f"OTResult.to_plan: `layout` must be one of {LAYOUTS}; got {layout!r}."
             raise ValueError(message)
         shape = (len(self.potentials.source), len(self.potentials.target))
+        if self.axis == 1:
+            return transposed_plan(self.rows, self.mass, shape[::-1], layout)
         return plan_matrix(self.rows, self.mass, shape, layout)
 
     def raise_if_failed(self) -> OTResult:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from otopt._backend import kernels as select_kernels
 from otopt._backend import numpy_views
-from otopt._core.clouds import METRICS
 from otopt._core.options import SparseOTOptions
+from otopt._core.penalties import as_penalties, check_balance
 from otopt._core.problems import SparseOT
-from otopt._core.validation import as_choice
+from otopt._core.validation import check_cost_given
 
+from ._axis import as_axis, check_orientation, transposed_result
+from ._penalised import solve_penalised
 from ._solve import check_settings, check_warm_start, solve, warn_of_failure
 from ._tensors import as_tensors
 
@@ -21,10 +23,12 @@ def sparse_ot(
     C=None,
     k=...,
     *,
+    axis=0,
     X=None,
     Y=None,
     metric="sqeuclidean",
     reg=None,
+    marginal_penalty=None,
     tol=1e-6,
     maxiter=None,
     rounding="repair",
@@ -42,8 +46,8 @@ def sparse_ot(
         \|t_j\|_0\le k\ \text{for every column}
         \end{aligned}
 
-    Every target is fed by at most k sources. To bound the rows instead, transpose: ``sparse_ot(b,
-    a, C.T, k)``. The cost is given as a matrix `C`, or by points `X` and `Y` and a `metric`; then
+    Every target is fed by at most k sources; with ``axis=1`` every source feeds at most k targets
+    instead. The cost is given as a matrix `C`, or by points `X` and `Y` and a `metric`; then
     the matrix is never formed.
 
     Parameters
@@ -63,6 +67,9 @@ def sparse_ot(
         Nonzeros allowed in a column; must be given. None or k >= n: no constraint (quadratic
         transport). A plan exists for weights in general position only if ``k * m >= n + m - 1``,
         for uniform ones only if ``k * m >= n + m - gcd(n, m)``.
+    axis : {0, 1}
+        What k bounds: 0 the nonzeros of every column, 1 those of every row. For 1, exchange rows
+        and columns, n and m, in what is said of k here and in the result.
     X, Y : array_like, shape (n, d), (m, d), optional
         Points of the sources and of the targets, finite, in place of `C`. float32 is kept where
         both are; distances are always summed in float64.
@@ -73,6 +80,11 @@ def sparse_ot(
         Quadratic regularisation, >= 0, in units of cost per mass. The default ``(C.max() -
         C.min()) / a.sum()`` leaves the plan unchanged when the cost or the masses are multiplied
         by a constant. 0 is the linear programme.
+    marginal_penalty : penalty, float or pair of them, optional
+        Adds a cost F(T 1) in place of ``T 1 = a``, and G(T' 1) in place of ``T' 1 = b``: a
+        `KLPenalty` (a number stands for one, as in `sinkhorn`), an `L2Penalty` or `MassBounds`. A
+        pair gives one for each side; None keeps a constraint. Sums may differ then, and all masses
+        must be positive. Needs `C`.
     tol : float
         Accepted marginal error of the relaxation (relative to the mass) and accepted relative gap
         between its value and `dual_bound`. A result is optimal when its own gap is within `tol`.
@@ -112,6 +124,12 @@ def sparse_ot(
 
     Notes
     -----
+    With a `marginal_penalty` the value counts F and G, and so does the bound, which weak duality
+    gives at every pair of potentials. The relaxation is solved by the same Newton steps, in which
+    penalties add to the diagonal; then masses are settled on the heaviest entries of its plan, and
+    on the support of a k-sparse plan that has its marginals; the better one is returned. Where few
+    plans are allowed, k = 1 with bounds in particular, the search may find none.
+
     The dual of the problem is the dual of its convexification, in which ``||t_j||^2`` under the
     cardinality constraint becomes the squared k-support norm [1]_. The relaxation is solved by
     regularised semismooth Newton steps inside a proximal-point loop; one evaluation costs O(n m)
@@ -162,26 +180,42 @@ def sparse_ot(
         options=options,
     )
     home, (a, b, C, X, Y) = numpy_views("sparse_ot", a=a, b=b, C=C, X=X, Y=Y)
+    if as_axis("sparse_ot", axis) == 1:
+        if C is not None:
+            C = check_orientation("sparse_ot", a, b, C).T
+        a, b, X, Y = b, a, Y, X
+        warm_start = check_warm_start("sparse_ot", warm_start)
+        if warm_start is not None:
+            warm_start = transposed_result(warm_start)
+        if isinstance(marginal_penalty, tuple):
+            marginal_penalty = marginal_penalty[::-1]
     kernels = select_kernels("points" if C is None else "columns")
-    problem = _as_problem(a, b, C, k, X, Y, metric, reg, kernels)
+    penalties = as_penalties("sparse_ot", marginal_penalty)
+    problem = _as_problem(a, b, C, k, X, Y, metric, reg, kernels, penalties)
     warm_start = check_warm_start("sparse_ot", warm_start, problem.shape)
-    result = solve(problem, kernels, k, settings, warm_start)
+    if penalties is None:
+        result = solve(problem, kernels, k, settings, warm_start)
+    else:
+        result = solve_penalised(problem, kernels, k, settings, warm_start, penalties)
+    result = transposed_result(result) if axis == 1 else result
     warn_of_failure(result, stacklevel=3)
     return result if home is None else as_tensors(result, home)
 
 
-def _as_problem(a, b, C, k, X, Y, metric, reg, kernels):
+def _as_problem(a, b, C, k, X, Y, metric, reg, kernels, penalties):
     if k is ...:
         message = "sparse_ot: `k` must be given; got nothing; k=None asks for no constraint."
         raise TypeError(message)
-    given = [name for name, x in (("C", C), ("X", X), ("Y", Y)) if x is not None]
-    if given not in (["C"], ["X", "Y"]):
-        message = (
-            "sparse_ot: the cost must be given either as `C` or by both `X` and `Y`; got "
-            f"{' and '.join(f'`{name}`' for name in given) or 'none of them'}; leave out the rest."
-        )
-        raise TypeError(message)
+    check_cost_given("sparse_ot", C, X, Y, metric)
     if C is not None:
-        as_choice("sparse_ot", "metric", metric, METRICS)
+        if penalties is not None:
+            problem = SparseOT.from_unbalanced(a, b, C, k, reg)
+            check_balance("sparse_ot", problem.a, problem.b, penalties)
+            return problem
         return SparseOT.from_arrays(a, b, C, k, reg)
+    if penalties is not None:
+        message = (
+            "sparse_ot: `marginal_penalty` needs the cost as a matrix `C`; got points `X` and `Y`."
+        )
+        raise ValueError(message)
     return SparseOT.from_points(a, b, X, Y, metric, k, reg, cost_range=kernels.cost_range)

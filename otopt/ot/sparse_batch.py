@@ -16,6 +16,7 @@ from otopt._core.status import Status
 from otopt._core.validation import as_positive_int
 from otopt.errors import ConvergenceWarning, FeasibilityWarning
 
+from ._axis import as_axis, check_orientation, transposed_result
 from ._batches import as_problems
 from ._solve import Settings, check_settings, solve
 from ._tensors import as_tensors
@@ -29,7 +30,18 @@ NAME = "sparse_ot_batch"
 
 
 def sparse_ot_batch(
-    a, b, C, k, *, reg=None, tol=1e-6, maxiter=None, rounding="repair", workers=1, options=None
+    a,
+    b,
+    C,
+    k,
+    *,
+    axis=0,
+    reg=None,
+    tol=1e-6,
+    maxiter=None,
+    rounding="repair",
+    workers=-1,
+    options=None,
 ):
     r"""Transport with at most k nonzeros a column for many problems, each with its own result.
 
@@ -54,6 +66,8 @@ def sparse_ot_batch(
         problems may differ in shape. torch tensors, as in `sparse_ot`, give results in tensors.
     k : int or None
         Nonzeros allowed in a column; None for no constraint.
+    axis : {0, 1}
+        What k bounds: 0 every column, 1 every row; see `sparse_ot`.
     reg : float, optional
         Quadratic regularisation, >= 0; by default ``(C.max() - C.min()) / a.sum()`` of every
         problem.
@@ -64,8 +78,8 @@ def sparse_ot_batch(
     rounding : {"repair", "none"}
         Whether to search for a k-sparse plan where the relaxed one is not.
     workers : int or map-like callable
-        Threads, -1 for all cores; or a function like `map`, for example that of an executor of
-        `concurrent.futures`. Changes the speed, never the answer.
+        Threads, by default one for every core; or a function like `map`, for example that of an
+        executor of `concurrent.futures`. Changes the speed, never the answer.
     options : SparseOTOptions or dict, optional
         As for `sparse_ot`.
 
@@ -87,11 +101,12 @@ def sparse_ot_batch(
 
     Notes
     -----
-    Problems of up to 150 sources and 512 targets are relaxed in one compiled call, which takes
-    the steps of `sparse_ot` and releases the interpreter lock; larger ones are solved by
-    `sparse_ot` itself, one a worker. Answers agree with `sparse_ot` up to rounding; where that
-    decides a tie in the search for a k-sparse plan (status `FEASIBLE`), plans may differ within
-    their gaps.
+    Problems of up to 150 sources and 512 targets are relaxed and rounded in two compiled calls,
+    which take the steps of `sparse_ot` and release the interpreter lock; larger ones are solved by
+    `sparse_ot` itself, one a worker. Answers agree with `sparse_ot` up to rounding; where that, or
+    luck, decides in the search for a k-sparse plan (status `FEASIBLE`), plans may differ within
+    their gaps. The first call compiles for half a minute or more, later ones load what it
+    left.
 
     Examples
     --------
@@ -111,15 +126,20 @@ def sparse_ot_batch(
         callback=None,
         options=options,
     )
+    axis = as_axis(NAME, axis)
     run_all = workers if callable(workers) else _threads(workers)
     jobs, homes = [], []
     for index, arrays in enumerate(as_problems(NAME, a, b, C)):
         function = f"{NAME}: problem {index}"
         home, (x, y, cost) = numpy_views(function, **dict(zip("abC", arrays, strict=True)))
+        if axis == 1:
+            x, y, cost = y, x, check_orientation(function, x, y, cost).T
         problem = SparseOT.from_arrays(x, y, cost, k, reg, function=function)
         homes.append(home)
         jobs.append(_Job(problem, k, settings))
     results = _collect(run_all, jobs)
+    if axis == 1:
+        results = [transposed_result(result) for result in results]
     _warn(results)
     return [
         result if home is None else as_tensors(result, home)
@@ -144,7 +164,7 @@ def _solve(job: _Job, stopped=False) -> OTResult:
     if stopped:
         settings = replace(settings, callback=_stop)
     # Ctrl-C goes on to `_collect`: it is meant for the batch, not for one problem.
-    return solve(job.problem, select_kernels(), job.k, settings, stops=(StopIteration,))
+    return solve(job.problem, select_kernels(), job.k, settings, stops=(StopIteration,), whole=True)
 
 
 def _stop(intermediate_result):
@@ -161,9 +181,16 @@ def _collect(run_all, jobs):
     return results
 
 
+def _cores():
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def _threads(workers):
     """A function like `map` over that many threads."""
-    count = os.cpu_count() or 1 if workers == -1 else as_positive_int(NAME, "workers", workers)
+    count = _cores() if workers == -1 else as_positive_int(NAME, "workers", workers)
     if count == 1:
         return map
 

@@ -7,9 +7,15 @@ import pytest
 
 from ml_apps.tour import __main__ as tour
 from ml_apps.tour import page, solve
-from ml_apps.tour.parts import PARTS, digits, palette
+from ml_apps.tour.parts import PARTS, digits, fairness, palette, race, routing
 
-SMALL = {palette: {"paints": 16}, digits: {"size": 60}}
+SMALL = {
+    palette: {"paints": 16},
+    digits: {"size": 60},
+    fairness: {"splits": 2},
+    race: {"budget": 150},
+    routing: {"experts": 6, "width": 320},
+}
 
 
 @pytest.fixture(scope="module")
@@ -45,13 +51,49 @@ def test_our_plans_meet_their_marginals_and_pots_stand_beside_them(parts, part, 
 
 
 def test_one_source_each_is_certified(parts):
-    for part in parts.values():
-        assert cells(part, "otopt, k = 1")["verdict"] == "proven best"
+    for part in (palette, digits):
+        assert cells(parts[part], "otopt, k = 1")["verdict"] == "proven best"
+
+
+def test_the_race_counts_what_it_shows():
+    fun = race.FUNCTIONS["valley"]
+    points, _, status = race.race(fun, "pattern-search", 150)
+    assert status in (0, 1)
+    assert len(points) <= 150
+    first, second, best = race.figures(fun, points)
+    values = [fun(x) for x in points]
+    assert values[int(first) - 1] <= 0.01 * values[0] < min(values[: int(first) - 1])
+    assert float(best) == pytest.approx(min(values), rel=0.1)
+    assert race.figures(fun, points[:3])[1] == "not reached"
+    assert second == "not reached" or int(second) >= int(first)
+
+
+def test_experts_get_equal_shares(parts):
+    repaired = cells(parts[routing], "otopt, the same repaired")
+    assert repaired["fullest expert over its share"] == repaired["emptiest"] == "1.00"
+    nearest = cells(parts[routing], "nearest expert")
+    assert float(nearest["fullest expert over its share"]) > 1.3
+    bound = float(re.search(r"more than ([\d.]+) %", parts[routing].remarks[0])[1])
+    assert float(repaired["similarity kept"].rstrip(" %")) <= bound + 0.06
 
 
 def test_the_impossible_is_called_so(parts):
     assert cells(parts[palette], "otopt, impossible")["verdict"] == "proven impossible"
     assert "smallest k that the count allows is 2" in parts[palette].remarks[0]
+
+
+def test_strength_closes_the_gap_down_to_chance(parts):
+    plain = cells(parts[fairness], "least squares")
+    fair = cells(parts[fairness], "otopt, strength 0.4")
+    assert float(plain["gap"]) > 1.3 * float(plain["gap by chance"])
+    assert float(fair["gap"]) < 0.6 * float(plain["gap"])
+    assert int(fair["explained"].split()[0]) > 20
+
+
+def test_without_strength_it_is_least_squares():
+    X, y, groups = fairness.patients()
+    expected = np.linalg.lstsq(X, y, rcond=None)[0]
+    np.testing.assert_allclose(fairness.fit(X, y, groups, 0.0), expected, rtol=1e-6)
 
 
 def test_a_row_does_not_flatter():

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from benchmarks.exact import __main__ as benchmark
-from benchmarks.exact import bars, measure
+from benchmarks.exact import bars, clouds, measure
 from benchmarks.exact.problems import FAMILIES, SIZES, WEIGHTS, Cell, assignments, grid
 
 
@@ -64,6 +64,8 @@ def tiny(monkeypatch):
                 ("cold_cpu", "cold_wall", "warm_cpu", "warm_wall"), 1.0)),
             ("cells", "a cell", functools.partial(measure.cell_record, cell, 2)),
             ("assignments", "a match", functools.partial(measure.assignment_record, cell, 2)),
+            ("clouds", "beside", functools.partial(clouds.beside_record, 60, "random")),
+            ("clouds", "alone", functools.partial(clouds.record_here, 60, "uniform")),
         ]  # fmt: skip
 
     monkeypatch.setattr(benchmark, "plan_of_run", jobs)
@@ -82,6 +84,9 @@ def test_a_run_writes_strict_json_a_table_and_a_picture(tiny, tmp_path, capsys):
     assert cell["status"] == "OPTIMAL"
     assert cell["difference"] <= 1e-12
     assert match["difference"] <= 1e-12
+    beside, alone = run["clouds"]
+    assert beside["difference"] <= 1e-12
+    assert alone["peak_resident"] >= alone["resident_before"] > 0
     assert {len(s) for s in cell["seconds"].values()} == {2}
     assert path.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
     assert "Promises" in capsys.readouterr().out
@@ -130,6 +135,36 @@ def record(family, n, m, ratio, **changed):
 def test_a_broken_promise_is_seen(cell, promise):
     good = record("plane", 2000, 2000, 9.0)
     for cells, expected in (([good, cell], False), ([good], True)):
-        run = {"cells": cells, "assignments": [], "first_call": []}
+        run = {"cells": cells, "assignments": [], "first_call": [], "clouds": []}
         kept = [kept for name, _, kept in bars.summary(run) if name.startswith(promise)]
         assert all(kept) if expected else not all(kept), bars.summary(run)
+
+
+def cloud(n, peak, **changed):
+    return {
+        "n": n, "weights": "random", "cpu_seconds": 1.0, "peak_resident": 1e8 + peak,
+        "resident_before": 1e8, "matrix_bytes": 8 * n * n, "status": "OPTIMAL", "gap": 0.0,
+    } | changed  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("small", "large", "broken"),
+    [
+        (cloud(12_500, 2e7), cloud(50_000, 8e7), None),
+        (cloud(12_500, 2e7), cloud(50_000, 32e7), "clouds 50000 random: bytes a point"),
+        (cloud(12_500, 8e7), cloud(50_000, 8e7), "clouds 12500 random: bytes a point"),
+        (cloud(12_500, 2e7), cloud(50_000, 8e7, status="STOPPED"), "certified optimal"),
+        (cloud(12_500, 2e7), cloud(50_000, 8e7, gap=1e-9), "certified gap"),
+    ],
+)
+def test_broken_promises_of_clouds_are_seen(small, large, broken):
+    kept = {name: kept for name, _, kept in clouds.summary([small, large]) if kept is not None}
+    assert len(kept) == 4
+    assert [name for name, is_kept in kept.items() if not is_kept] == [
+        name for name in kept if broken is not None and broken in name
+    ]
+
+
+def test_clouds_run_in_a_process_of_their_own_up_to_fifty_thousand():
+    assert clouds.alone_record(40, "random")["status"] == "OPTIMAL"
+    assert "clouds alone 50000 random" in dict(clouds.jobs(quick=False))

@@ -2,6 +2,8 @@
 
 import cvxpy as cp
 
+import otopt
+
 TOLERANCES = {"tol_gap_abs": 1e-9, "tol_gap_rel": 1e-9, "tol_feas": 1e-9}
 
 
@@ -39,6 +41,32 @@ def quadratic_optimum(a, b, C, reg):
     T = cp.Variable(C.shape, nonneg=True)
     objective = cp.sum(cp.multiply(C, T)) / s + reg / (2 * s * s) * cp.sum_squares(T)
     constraints = [cp.sum(T, axis=1) == a * s, cp.sum(T, axis=0) == b * s]
+    programme = cp.Problem(cp.Minimize(objective), constraints)
+    programme.solve(solver="CLARABEL", **TOLERANCES)
+    return float(programme.value)
+
+
+def penalised_optimum(a, b, C, k, reg, penalties):
+    """Optimum of the relaxation with penalised or bounded marginals; inf where infeasible."""
+    T = cp.Variable(C.shape, nonneg=True)
+    Z = cp.Variable(C.shape, nonneg=True)
+    constraints = [cp.sum(Z, axis=0) <= k, Z <= 1]
+    objective = cp.sum(cp.multiply(C, T))
+    if reg > 0:
+        entries = [(i, j) for i in range(C.shape[0]) for j in range(C.shape[1])]
+        objective += reg / 2 * sum(cp.quad_over_lin(T[e], Z[e]) for e in entries)
+    for penalty, mass, nominal in (
+        (penalties[0], cp.sum(T, axis=1), a),
+        (penalties[1], cp.sum(T, axis=0), b),
+    ):
+        if penalty is None:
+            constraints.append(mass == nominal)
+        elif isinstance(penalty, otopt.KLPenalty):
+            objective += penalty.rho * cp.sum(cp.kl_div(mass, nominal))
+        elif isinstance(penalty, otopt.L2Penalty):
+            objective += penalty.rho / 2 * cp.sum_squares(mass - nominal)
+        else:
+            constraints += [mass >= penalty.low * nominal, mass <= penalty.high * nominal]
     programme = cp.Problem(cp.Minimize(objective), constraints)
     programme.solve(solver="CLARABEL", **TOLERANCES)
     return float(programme.value)

@@ -4,6 +4,6 @@ A part is one file with a function ``run(*, ..., rng=0, note=...)`` that returns
 file, add its module here.
 """
 
-from . import digits, palette
+from . import digits, fairness, palette, race, routing
 
-PARTS = (palette, digits)
+PARTS = (palette, digits, fairness, routing, race)

@@ -1,0 +1,1 @@
+"""Guess-and-check and pattern search on networks, beside the published way."""

@@ -1,0 +1,1 @@
+"""Routers of mixtures of experts: cost beside the experts' own, balance and affinity."""

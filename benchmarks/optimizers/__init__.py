@@ -1,0 +1,1 @@
+"""Derivative-free optimisers side by side: data and performance profiles."""

@@ -1,0 +1,1 @@
+"""Does generalisation need gradients? Networks from few examples, with and without them."""

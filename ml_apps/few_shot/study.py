@@ -1,0 +1,129 @@
+"""``python -m ml_apps.few_shot.study [--quick]``: test accuracy at equal training loss.
+
+Runs in pieces: what is done is kept in the JSON, Ctrl-C or ``--minutes`` stop, the same command
+goes on. ``--quick`` takes about two minutes; the full study of MNIST about two hours of one core.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import time
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import track
+from threadpoolctl import threadpool_limits
+
+from otopt.optimize import networks
+
+from . import methods, problems, report
+
+RESULTS = Path(__file__).parent / "results"
+SEEDS = 20
+
+
+def jobs(args):
+    """Cells (data, network, n, seed, method), all methods of a seed together, small n first."""
+    sizes = [2, 8] if args.quick else [2, 4, 8, 16]
+    seeds = range(3 if args.quick else args.seeds)
+    cells = []
+    for net in args.nets:
+        for seed, n in itertools.product(seeds, sizes):
+            cells += [(args.data, net, n, seed, m) for m in methods.METHODS]
+    if "lenet" in args.nets and args.data != "digits":
+        for n in [100] if args.quick else [100, 300, 1000]:
+            for seed in range(2 if args.quick else args.seeds):
+                cells += [(args.data, "lenet10", n, seed, m) for m in ("pattern", "sgd_ten")]
+    return cells
+
+
+def measure(cell, quick):
+    """The record of a cell."""
+    data, kind, n, seed, method = cell
+    if kind == "lenet10":
+        problem = problems.ten_classes(data, n, seed)
+        net = networks.LeNet(1.0, problem.side, problem.channels, 10)
+        record = methods.run(method, net, kind, problem, seed, quick=quick, descends=False)
+    else:
+        problem = problems.pair(data, n, seed)
+        if kind == "lenet":
+            net = networks.LeNet(0.5, problem.side, problem.channels)
+        else:
+            net = networks.Linear(problem.X.shape[1])
+        record = methods.run(method, net, kind, problem, seed, quick=quick)
+    return {"cell": list(cell)} | record
+
+
+def load(path):
+    """Records of a file, none without it."""
+    return json.loads(path.read_text()) if path.exists() else []
+
+
+def save(records, path):
+    """Replace the file in one step."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".tmp")
+    lines = ",\n".join(json.dumps(_rounded(r), allow_nan=False) for r in records)
+    partial.write_text(f"[\n{lines}\n]\n")
+    partial.replace(path)
+
+
+def _rounded(x):
+    if isinstance(x, float):
+        return float(f"{x:.6g}")
+    if isinstance(x, dict):
+        return {k: _rounded(v) for k, v in x.items()}
+    return [_rounded(v) for v in x] if isinstance(x, list) else x
+
+
+def main(argv=None):
+    """Run what is missing, print the tables, draw the figures."""
+    parser = argparse.ArgumentParser(prog="python -m ml_apps.few_shot.study",
+                                     description=__doc__)  # fmt: skip
+    parser.add_argument("--quick", action="store_true", help="3 seeds, n = 2 and 8")
+    parser.add_argument("--data", default="mnist", help="mnist, cifar10, fashion_mnist or digits")
+    parser.add_argument("--nets", nargs="+", default=["lenet"], choices=["lenet", "linear"])
+    parser.add_argument("--seeds", type=int, default=SEEDS, help=f"data seeds a cell ({SEEDS})")
+    parser.add_argument("--only", help="a method, or lenet10: run only its cells")
+    parser.add_argument("--minutes", type=float, help="stop after that long; the rest can wait")
+    parser.add_argument("--out", type=Path, help="folder of the JSON and the figures")
+    args = parser.parse_args(argv)
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=130)
+    folder = args.out or RESULTS
+    threadpool_limits(1)
+    import torch
+
+    torch.set_num_threads(1)
+    try:
+        problems.pair(args.data, 2, 0)
+    except FileNotFoundError as error:
+        console.print(f"{error}\nGoing on with the 8 x 8 digits of scikit-learn.", style="yellow")
+        args.data = "digits"
+    path = folder / f"{args.data}{'_quick' if args.quick else ''}.json"
+    records = load(path)
+    done = {tuple(r["cell"]) for r in records}
+    todo = [c for c in jobs(args) if c not in done and (not args.only or args.only in c)]
+    began = saved = time.monotonic()
+    try:
+        for cell in track(todo, "cells", console=console, disable=not console.is_terminal):
+            if args.minutes and time.monotonic() - began > 60 * args.minutes:
+                break
+            records.append(measure(cell, args.quick))
+            if time.monotonic() - saved > 5:
+                save(records, path)
+                saved = time.monotonic()
+    except KeyboardInterrupt:
+        console.print("stopped; what was measured is kept")
+    save(records, path)
+    report.show(records, console)
+    for figure in report.draw(records, folder, path.stem):
+        console.print(f"figure: {figure}")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,1 @@
+"""Routers beside one another in a small language model of characters."""

@@ -1,0 +1,40 @@
+"""What the searches of `numba_guess` share: agreement with the labels, norms, the loss."""
+
+import numpy as np
+from numba import njit
+
+EXAMPLES = 2  # evaluated at once, one of each class: half of all candidates fail on such a pair
+
+
+@njit(cache=True, inline="always")
+def rectified(x):
+    return x if x > np.float32(0) else np.float32(0)
+
+
+@njit(cache=True, inline="always")
+def larger(x, y):
+    return x if x > y else y
+
+
+@njit(cache=True)
+def square_norm(theta, first, last):
+    """Of entries first..last-1, in float64 with eight sums at a time."""
+    sums = np.zeros(8)
+    whole = first + (last - first) // 8 * 8
+    for i in range(first, whole, 8):
+        for lane in range(8):
+            w = np.float64(theta[i + lane])
+            sums[lane] += w * w
+    for i in range(whole, last):
+        sums[0] += np.float64(theta[i]) * np.float64(theta[i])
+    return sums.sum()
+
+
+@njit(cache=True)
+def mean_logistic(margins, signs, orientation, n, scale):
+    """Mean cross entropy of the first n examples, from logit differences times `scale`."""
+    total = 0.0
+    for i in range(n):
+        z = scale * orientation * np.float64(margins[i] * signs[i])
+        total += np.log1p(np.exp(-abs(z))) + max(-z, 0.0)
+    return total / n

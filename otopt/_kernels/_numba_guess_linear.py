@@ -1,0 +1,51 @@
+"""Guess-and-check for linear classifiers: the difference of the two output rows, then dot products.
+
+A dot product has `LANES` running sums that are added in a fixed order at the end: vector code, and
+the same answer for every vector width.
+"""
+
+import numpy as np
+from numba import njit
+
+from ._numba_guess import mean_logistic, square_norm
+from ._numba_vectors import dot
+from .numba_philox import fill_signed32
+
+LANES = 64
+
+
+@njit(cache=True, nogil=True)
+def search(D, X, signs, n, first, last, key, low, high, candidates, swaps, losses):
+    """For D inputs; the rows of X are filled up with zeros to whole blocks of LANES."""
+    theta = np.empty(2 * D + 10, np.float32)
+    blocks = X.shape[1] // LANES
+    w = np.zeros(X.shape[1], np.float32)
+    margins = np.empty(len(X), np.float32)
+    found = 0
+    for candidate in range(first, last):
+        fill_signed32(theta, 2 * D + 2, key, np.uint64(candidate), np.uint32(0))
+        for j in range(D):
+            w[j] = theta[D + j] - theta[j]
+        offset = theta[2 * D + 1] - theta[2 * D]
+        orientation = np.float32(0)
+        fits = True
+        for k in range(len(X)):
+            s = offset + dot(w, 0, X, k * X.shape[1], blocks, LANES)
+            margins[k] = s
+            if k == 0:
+                positive = s * signs[0] > np.float32(0)
+                orientation = np.float32(1) if positive else np.float32(-1)
+            fits = orientation * s * signs[k] > np.float32(0)
+            if not fits:
+                break
+        if fits:
+            scale = 1.0 / np.sqrt(square_norm(theta, 0, 2 * D))
+            loss = mean_logistic(margins, signs, orientation, n, scale)
+            if low < loss <= high:
+                candidates[found] = candidate
+                swaps[found] = orientation < np.float32(0)
+                losses[found] = loss
+                found += 1
+                if found == len(candidates):
+                    return found, candidate + 1
+    return found, last

@@ -1,0 +1,151 @@
+"""Candidates by index, and the check of a range of them: all that a worker needs."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from otopt._backend import kernels
+
+__all__ = ["Checked", "Checker", "Source"]
+
+
+class Source:
+    """Candidate i as a function of the seed and i: uniform in a box, or what a sampler draws."""
+
+    def __init__(self, seed, lower, upper, sampler=None):
+        self.seed, self.sampler = seed, sampler
+        self.lower, self.upper = np.array(lower, float), np.array(upper, float)
+
+    def __call__(self, first, count):
+        """Candidates first..first + count - 1 as rows."""
+        if self.sampler is not None:
+            return [self._drawn(i, self.sampler) for i in range(first, first + count)]
+        indices = np.arange(first, first + count, dtype=np.uint64)
+        unit = kernels("philox").unit64(self.seed, indices, len(self.lower))
+        # Rounding may reach past a bound.
+        return np.minimum(self.lower + unit * (self.upper - self.lower), self.upper)
+
+    def _drawn(self, index, sampler):
+        return sampler(np.random.Generator(np.random.Philox(key=(self.seed, index))))
+
+
+class Checked(NamedTuple):
+    """What came of a range of candidates."""
+
+    indices: Any  # of the accepted ones
+    values: Any  # and their values
+    nfev: int
+    failed: int
+    error: Any  # the first exception
+    best: Any  # (value, index) of the best one that was evaluated in full
+
+
+class Checker:
+    """Evaluates and judges candidates; goes to other processes, so it holds no state."""
+
+    def __init__(self, function, source, fun, args, accept, examples, combine, vectorized):
+        self.function, self.source, self.fun, self.args = function, source, fun, args
+        self.accept, self.examples = accept, examples
+        self.combine, self.vectorized = combine, vectorized
+
+    def __call__(self, span):
+        """Check candidates span[0]..span[0] + span[1] - 1, or fewer once span[2] are accepted."""
+        first, count, wanted = span
+        candidates = self.source(first, count)
+        if self.vectorized:
+            return self._together(first, candidates)
+        return self._one_by_one(first, candidates, wanted)
+
+    def _accepts(self, value):
+        if np.isnan(value):
+            return False
+        return bool(self.accept(value) if callable(self.accept) else value <= self.accept)
+
+    def _one_by_one(self, first, candidates, wanted):
+        indices, values, nfev, failed, error = [], [], 0, 0, None
+        best = (np.inf, -1)
+        for index, x in enumerate(candidates, first):
+            total, fits = 0.0, True
+            try:
+                for example in self.examples if self.examples is not None else (None,):
+                    nfev += 1
+                    point = np.array(x, copy=True) if isinstance(x, np.ndarray) else x
+                    rest = self.args if self.examples is None else (example, *self.args)
+                    value = self._number(self.fun(point, *rest))
+                    fits, total = self._judge(value, total)
+                    if not fits:
+                        break
+            except (TypeError, ValueError, AttributeError, NameError):
+                raise
+            except Exception as problem:  # noqa: BLE001 (a failed evaluation is a rejection)
+                failed, error = failed + 1, error or problem
+                continue
+            failed += bool(np.isnan(total))
+            if self.examples is None or fits:
+                best = min(best, (total if not np.isnan(total) else np.inf, index))
+            if fits:
+                indices.append(index)
+                values.append(total)
+                if len(indices) >= wanted:
+                    break
+        return Checked(indices, values, nfev, failed, error, best)
+
+    def _judge(self, value, total):
+        """Whether the candidate is still in, and its value so far."""
+        if self.examples is not None and self.combine == "sum":
+            if value < 0:
+                message = (
+                    f"{self.function}: `fun` must be non-negative where `combine` is 'sum', or "
+                    f"nothing could be rejected early; got {value}."
+                )
+                raise ValueError(message)
+            return total + value <= self.accept, total + value
+        fits = self._accepts(value)
+        if self.examples is None:
+            return fits, value
+        return fits, total + value
+
+    def _together(self, first, candidates):
+        alive = np.arange(len(candidates))
+        X = np.asarray(candidates, float)
+        total, nfev, failed = np.zeros(len(X)), 0, 0
+        best = (np.inf, -1)
+        for example in self.examples if self.examples is not None else (None,):
+            if not len(alive):
+                break
+            rest = self.args if self.examples is None else (example, *self.args)
+            nfev += len(alive)
+            values = np.asarray(self.fun(X[alive].T.copy(), *rest))
+            if values.shape != alive.shape:
+                message = (
+                    f"{self.function}: `fun` must return shape (S,) for an array (n, S) where "
+                    f"`vectorized`; got shape {values.shape} for S = {len(alive)}."
+                )
+                raise ValueError(message)
+            values = values.astype(float)
+            failed += int(np.isnan(values).sum())
+            judged = [self._judge(v, t) for v, t in zip(values, total[alive], strict=True)]
+            total[alive] = [t for _, t in judged]
+            fits = np.array([f for f, _ in judged], bool)
+            everyone, alive = alive, alive[fits]
+            if self.examples is None:
+                finite = np.where(np.isnan(values), np.inf, values)
+                place = int(np.argmin(finite))
+                best = (float(finite[place]), first + int(everyone[place]))
+        if self.examples is not None:
+            places = [(float(total[i]), first + int(i)) for i in alive]
+            best = min(places, default=(np.inf, -1))
+        indices = [first + int(i) for i in alive]
+        return Checked(indices, [float(v) for v in total[alive]], nfev, failed, None, best)
+
+    def _number(self, value):
+        array = np.asarray(value)
+        if array.size != 1 or array.dtype.kind not in "fiub":
+            message = (
+                f"{self.function}: `fun` must return one real number; got "
+                f"{type(value).__name__} of shape {array.shape} and dtype {array.dtype}."
+            )
+            raise TypeError(message)
+        return float(array.reshape(()))

@@ -1,0 +1,268 @@
+"""Generating-set search around a quadratic model, as a generator of questions.
+
+T. G. Kolda, R. M. Lewis, V. Torczon, "Optimization by direct search", SIAM Review 45, 2003,
+doi 10.1137/S003614450242889, gives the frame: any search step, and a poll of directions that span
+the space positively before a step length is given up for good.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._poll import conforming_directions, householder_directions
+from ._quadratic import least_change, region_step
+from ._simplex import Simplex
+
+__all__ = ["PatternSettings", "Question", "Search"]
+
+REACH = 4.0  # points within so many steps enter the model
+GOOD, GREAT = 0.1, 0.7  # actual over predicted decrease
+FLAT = 0.25  # least singular value, in steps, of points that fix a gradient
+SHORT = 0.01  # of the step: model steps below that are not tried
+MEMORY = 0.7  # of the trust in the model
+TRUSTED = 0.35  # below that (three failures in a row), simplex moves stand in for polls
+LARGEST = 1e10  # step, over the first
+HUGE = 1e200  # values beyond that do not enter the model
+
+
+class Question(NamedTuple):
+    """Points (k, n) whose values are wanted, in order, up to the first one below `target`."""
+
+    points: NDArray
+    target: float | None = None
+    again: bool = False  # measure anew what is known
+
+
+class PatternSettings(NamedTuple):
+    """What a user may choose; see `otopt.pattern_search`."""
+
+    step: float
+    xtol: float
+    search: str = "quadratic"
+    poll: str = "opportunistic"
+    directions: str = "ortho"
+    decrease: float = 0.0
+    contraction: float = 0.25
+    restarts: int = 5
+    noisy: bool = False
+
+
+class Search:
+    """One search; `run` is a generator that asks `Question`s and is sent their values."""
+
+    def __init__(self, x, domain, settings):
+        self.x, self.f, self.step = x, np.inf, settings.step
+        self.domain, self.settings = domain, settings
+        self.n = len(x)
+        self.points, self.values = np.empty((256, self.n)), np.empty(256)
+        self.count = 0
+        self.row = -1  # of the incumbent
+        self.measured = 1  # evaluations that the value of the incumbent is the mean of
+        self.hessian = np.zeros((self.n, self.n))
+        self.is_certified = False
+        self.nit = self.polls = self.restarts = 0
+        self._begin(trust=1.0)
+
+    def _begin(self, trust):
+        self.trust, self.geometry_steps = trust, 0
+        self.simplex = Simplex(max(self.n, 1))
+
+    # Asking
+
+    def _ask(self, points, target=None):
+        values = yield Question(points, target)
+        finite = np.abs(values) < HUGE
+        new = int(finite.sum())
+        while self.count + new > len(self.values):
+            self.points = np.vstack([self.points, np.empty_like(self.points)])
+            self.values = np.append(self.values, np.empty_like(self.values))
+        where = slice(self.count, self.count + new)
+        self.points[where] = points[: len(values)][finite]
+        self.values[where] = values[finite]
+        self.count += new
+        return values
+
+    def _try(self, z):
+        """The value at z, which becomes the incumbent where it is better."""
+        value = float((yield from self._ask(z[None]))[0])
+        self._take(z, value)
+        return value
+
+    def _take(self, z, value):
+        if value < self.f:
+            self.x, self.f, self.measured = z.copy(), float(value), 1
+            return True
+        return False
+
+    def _inside(self, u, z):
+        return self.domain.inside(u, z)
+
+    # The parts of an iteration
+
+    def run(self):
+        """Ask until the step is below its tolerance and a poll finds nothing better."""
+        value = float((yield from self._ask(self.x[None]))[0])
+        self._take(self.x, value)
+        if not self.n:  # bounds fix everything
+            self.is_certified = True
+            return
+        first, before = self.step, self.x
+        yield from self._star()
+        while True:
+            self.nit += 1
+            if self.step > self._smallest():
+                yield from self._iterate()
+                continue
+            self.step = self._smallest()
+            if (yield from self._poll()):
+                self.step *= 2
+                continue
+            self.is_certified = True
+            moved = float(np.linalg.norm(self.x - before))
+            is_old = moved <= np.sqrt(self._smallest() * max(1.0, float(np.abs(self.x).max())))
+            if self.restarts >= self.settings.restarts or (self.restarts and is_old):
+                return
+            # Again from a larger step and without the model, in case it led into a narrow valley.
+            before, self.restarts = self.x, self.restarts + 1
+            self.hessian[:] = 0
+            self.step = max(first / 10, 8 * self._smallest())
+            self._begin(trust=0.99 * TRUSTED)
+            self.is_certified = False
+
+    def _smallest(self):
+        return self.settings.xtol * max(1.0, float(np.abs(self.x).max()))
+
+    def _star(self):
+        for d in np.eye(self.n):
+            for z in (self.x + self.step * d, self.x - self.step * d):
+                inside = self._inside(self.x, z)
+                if (inside != self.x).any():
+                    yield from self._try(inside)
+
+    def _iterate(self):
+        if self.settings.search == "none":
+            if not (yield from self._poll()):
+                yield from self._shrink()
+            return
+        model = self._model()
+        if model is not None:
+            g, H, _ = model
+            if (yield from self._model_step(g, H)):
+                self.geometry_steps = 0
+                return
+        V, is_flat = self._frame(model)
+        if (
+            is_flat
+            and model is not None
+            and self.geometry_steps < 2 * self.n
+            and (yield from self._geometry_step(V[-1], model[0]))
+        ):
+            return
+        self.geometry_steps = 0
+        if self.trust < TRUSTED:
+            yield from self._simplex_stint(V)
+        elif not (yield from self._poll(V, model)):
+            yield from self._shrink()
+
+    def _shrink(self):
+        self.step *= self.settings.contraction
+        if self.settings.noisy:  # a lucky value must not stay the best for ever
+            value = float((yield Question(self.x[None], again=True))[0])
+            if np.isfinite(value):
+                self.measured += 1
+                self.f += (value - self.f) / self.measured
+
+    @np.errstate(all="ignore")  # where it overflows there is no model
+    def _model(self):
+        """Gradient, Hessian, and displacements in steps of the points nearby."""
+        points, values = self.points[: self.count], self.values[: self.count]
+        distance = np.linalg.norm(points - self.x, axis=1)
+        order = np.argsort(distance, kind="stable")
+        order = order[distance[order] > 1e-15 * max(1.0, np.abs(self.x).max())]
+        near = int(np.searchsorted(distance[order], REACH * self.step, side="right"))
+        n = self.n
+        order = order[: min(max(near, min(2 * n, len(order))), n * (n + 3) // 2)]
+        if not len(order):
+            return None
+        radius = max(self.step, distance[order[-1]])
+        S = (points[order] - self.x) / radius
+        scaled = self.hessian * radius**2
+        residuals = values[order] - self.f - 0.5 * np.einsum("ij,jk,ik->i", S, scaled, S)
+        g, change = least_change(S, residuals)
+        H = (scaled + change) / radius**2
+        if not (np.isfinite(g).all() and np.isfinite(H).all()):
+            self.hessian[:] = 0
+            return None
+        self.hessian = H
+        return g / radius, H, S[: min(near, len(S))] * (radius / self.step)
+
+    def _model_step(self, g, H):
+        s = region_step(g, H, self.step, self.domain, self.x)
+        z = self._inside(self.x, self.x + s)
+        s = z - self.x
+        length = float(np.linalg.norm(s))
+        predicted = -float(g @ s + 0.5 * s @ H @ s)
+        if not (predicted > 0 and length > SHORT * self.step):
+            return False
+        before = self.f
+        value = yield from self._try(z)
+        ratio = (before - value) / predicted
+        self.trust = MEMORY * self.trust + (1 - MEMORY) * (ratio >= GOOD)
+        if ratio >= GREAT and length >= 0.8 * self.step:
+            self.step = min(2 * self.step, LARGEST * self.settings.step)
+        return ratio >= GOOD
+
+    def _frame(self, model):
+        """Singular directions of the points nearby, the least covered one last; whether flat."""
+        n = self.n
+        if model is None or not len(model[2]):
+            return np.eye(n), False
+        _, sizes, V = np.linalg.svd(model[2], full_matrices=len(model[2]) < n)
+        return V, len(model[2]) < n or sizes[-1] < FLAT
+
+    def _geometry_step(self, d, g):
+        """A point along the direction that the model knows least about."""
+        self.geometry_steps += 1
+        sign = -1.0 if g @ d > 0 else 1.0
+        for signed in (sign, -sign):
+            z = self._inside(self.x, self.x + signed * self.step * d)
+            if np.linalg.norm(z - self.x) > FLAT * self.step:
+                yield from self._try(z)
+                return True
+        return False
+
+    def _simplex_stint(self, V):
+        vertices = np.array([self._inside(self.x, self.x + self.step * v) for v in V[: self.n]])
+        before = self.f
+        x, f, size = yield from self.simplex.stint(
+            self._ask, self._inside, self.x, self.f, vertices, self._smallest()
+        )
+        self._take(x, f)
+        if self.f < before:
+            self.step = max(size, self.step * self.settings.contraction)
+        else:
+            yield from self._shrink()
+
+    def _poll(self, V=None, model=None):
+        """Whether a direction was better: the first, or the best where polls are complete."""
+        self.polls += 1
+        if V is None:
+            is_ortho = self.settings.directions == "ortho"
+            V = householder_directions(self.n, self.polls)[: self.n] if is_ortho else np.eye(self.n)
+        directions = conforming_directions(self.domain, self.x, self.step, V)
+        moves = [self._inside(self.x, self.x + self.step * d) for d in directions]
+        moves = np.array([z for z in moves if (z != self.x).any()]).reshape(-1, self.n)
+        if model is not None:
+            t = moves - self.x
+            expected = t @ model[0] + 0.5 * np.einsum("ij,jk,ik->i", t, model[1], t)
+            moves = moves[np.argsort(expected, kind="stable")]
+        if not len(moves):
+            return False
+        target = self.f - self.settings.decrease * self.step**2
+        is_complete = self.settings.poll == "complete"
+        values = yield from self._ask(moves, None if is_complete else target)
+        best = int(np.argmin(values))
+        return bool(values[best] < target) and self._take(moves[best], values[best])

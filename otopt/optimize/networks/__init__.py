@@ -1,0 +1,20 @@
+"""Networks without gradients: guess-and-check, pattern search and greedy search on their weights.
+
+After P.-y. Chiang, R. Ni, D. Y. Miller, A. Bansal, J. Geiping, M. Goldblum, T. Goldstein, "Loss
+landscapes are all you need: neural network generalization can be explained without the implicit
+bias of gradient descent", ICLR 2023 (openreview.net/forum?id=QC10RmRbZy9).
+"""
+
+from .guessing import NetworkSamples, guess_and_check
+from .models import LeNet, Linear
+from .searching import NetworkSearch, greedy_search, pattern_search
+
+__all__ = [
+    "LeNet",
+    "Linear",
+    "NetworkSamples",
+    "NetworkSearch",
+    "greedy_search",
+    "guess_and_check",
+    "pattern_search",
+]

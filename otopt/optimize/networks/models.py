@@ -1,0 +1,330 @@
+"""Networks as flat vectors of parameters: shapes, the prior, logits, the normalised loss."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+
+from otopt._backend import kernels
+from otopt._core.validation import as_positive_int, as_real
+from otopt._kernels.reference_guess import linear_logits
+from otopt._kernels.reference_lenet import FullSearch, normalised_loss
+
+__all__ = ["LeNet", "Linear", "Network"]
+
+
+class Network:
+    """A network whose parameters are one float32 vector of length `size`.
+
+    Weights and biases come by turns, layer by layer. Convolutions are (maps, channels, 5, 5), dense
+    layers (inputs, units), the last layer (classes, inputs).
+    """
+
+    classes: int
+    _unit: float  # norms are divided by it
+    _kind: str
+
+    @property
+    def shapes(self) -> dict:
+        """The shapes of the arrays of parameters, by name, in their order."""
+        raise NotImplementedError
+
+    @property
+    def _sizes(self) -> tuple:
+        raise NotImplementedError
+
+    def logits(self, theta, X):
+        """Evaluate the network before the softmax.
+
+        Parameters
+        ----------
+        theta : array_like, shape (size,)
+            Parameters.
+        X : array_like, shape (n, ...)
+            Examples; images as (n, channels, side, side) or flattened.
+
+        Returns
+        -------
+        ndarray of float32, shape (n, classes)
+            One row an example.
+        """
+        return self._logits(self._checked("logits", theta), self._images("logits", X))
+
+    @property
+    def size(self) -> int:
+        """The number of parameters."""
+        return sum(prod(shape) for shape in self.shapes.values())
+
+    @property
+    def inputs(self) -> int:
+        """How many numbers an example has."""
+        raise NotImplementedError
+
+    def draw(self, seed, candidate, swap=False):
+        """Draw from the prior: all parameters independent and uniform on [-1, 1).
+
+        Parameters
+        ----------
+        seed : int
+            Below 2^64, as in `NetworkSamples.seed`.
+        candidate : int
+            Its index, below 2^64.
+        swap : bool
+            Exchange the output units of a network with two classes.
+
+        Returns
+        -------
+        ndarray of float32, shape (size,)
+            Parameters.
+        """
+        theta = kernels("philox").signed32(seed, [candidate], self.size)[0]
+        if swap:
+            out = list(self.parameters(theta).values())
+            for array in out[-2:]:
+                array[:] = array[::-1].copy()
+        return theta
+
+    def parameters(self, theta):
+        """Cut the vector into named arrays, which are views of it.
+
+        Parameters
+        ----------
+        theta : ndarray, shape (size,)
+            Parameters.
+
+        Returns
+        -------
+        dict of str to ndarray
+            In their order.
+        """
+        arrays, start = {}, 0
+        for name, shape in self.shapes.items():
+            arrays[name] = theta[start : start + prod(shape)].reshape(shape)
+            start += prod(shape)
+        return arrays
+
+    def loss(self, theta, X, y):
+        """Compute the mean cross entropy of logits over the product of the norms of weights.
+
+        The norms are Frobenius norms, over 3 for convolutional networks. Biases are not in them.
+
+        Parameters
+        ----------
+        theta : array_like, shape (size,)
+            Parameters.
+        X : array_like, shape (n, ...)
+            Examples.
+        y : array_like of int, shape (n,)
+            Their classes.
+
+        Returns
+        -------
+        float
+            Not negative.
+        """
+        theta = self._checked("loss", theta)
+        X, y = self._examples("loss", X, y)
+        return normalised_loss(theta, self._logits(theta, X), y, self._starts, self._unit)
+
+    def accuracy(self, theta, X, y):
+        """Compute the share of examples whose class has the largest logit.
+
+        Parameters
+        ----------
+        theta : array_like, shape (size,)
+            Parameters.
+        X : array_like, shape (n, ...)
+            Examples.
+        y : array_like of int, shape (n,)
+            Their classes.
+
+        Returns
+        -------
+        float
+            Not negative.
+        """
+        X, y = self._examples("accuracy", X, y)
+        z = self._logits(self._checked("accuracy", theta), X)
+        return float((z.argmax(axis=1) == y).mean())
+
+    @property
+    def _starts(self):
+        ends = np.cumsum([prod(shape) for shape in self.shapes.values()])
+        return [0, *(int(end) for end in ends)]
+
+    def _logits(self, theta, X):
+        raise NotImplementedError
+
+    def _search(self, theta, X, y):
+        """Searches by single coordinates; this one evaluates the network in full."""
+        return FullSearch(theta, y, lambda t: self._logits(t, X), self._starts, self._unit)
+
+    def _checked(self, function, theta):
+        theta = np.ascontiguousarray(theta, np.float32)
+        if theta.shape != (self.size,):
+            message = (
+                f"{function}: `theta` must have shape ({self.size},), the number of parameters of "
+                f"{self}; got {theta.shape}."
+            )
+            raise ValueError(message)
+        return theta
+
+    def _images(self, function, X):
+        X = np.asarray(X)
+        if X.ndim < 2 or len(X) == 0 or prod(X.shape[1:]) != self.inputs:
+            message = (
+                f"{function}: `X` must have shape (n, ...) with n >= 1 and {self.inputs} numbers "
+                f"in an example of {self}; got shape {X.shape}."
+            )
+            raise ValueError(message)
+        if X.dtype.kind not in "fiub":
+            message = f"{function}: `X` must be real numbers; got dtype {X.dtype}."
+            raise TypeError(message)
+        X = np.ascontiguousarray(X.reshape(len(X), -1), np.float32)
+        if not np.isfinite(X).all():
+            message = f"{function}: `X` must be finite in float32; got NaN, inf or overflow."
+            raise ValueError(message)
+        return X
+
+    def _examples(self, function, X, y):
+        """Checked examples: X (n, inputs) float32, y (n,) int64 below `classes`."""
+        X, y = self._images(function, X), np.asarray(y)
+        if y.dtype.kind not in "iub":
+            message = f"{function}: `y` must be integers; got dtype {y.dtype}."
+            raise TypeError(message)
+        if y.shape != (len(X),) or y.min() < 0 or y.max() >= self.classes:
+            message = (
+                f"{function}: `y` must hold a class in 0..{self.classes - 1} for each of the "
+                f"{len(X)} examples; got shape {y.shape}"
+                + (f" and values {y.min()}..{y.max()}." if y.size else ".")
+            )
+            raise ValueError(message)
+        return X, y.astype(np.int64)
+
+
+@dataclass(frozen=True)
+class Linear(Network):
+    """A linear classifier.
+
+    Attributes
+    ----------
+    features : int
+        Numbers in an example.
+    classes : int
+        At least 2.
+
+    Examples
+    --------
+    >>> from otopt.optimize import networks
+    >>> net = networks.Linear(784)
+    >>> net.size
+    1570
+    """
+
+    features: int
+    classes: int = 2
+    _unit = 1.0
+    _kind = "linear"
+
+    def __post_init__(self):
+        as_positive_int("Linear", "features", self.features)
+        _refuse_one_class("Linear", self.classes)
+
+    @property
+    def shapes(self) -> dict:
+        """The shapes of the arrays of parameters, by name, in their order."""
+        return {"weight": (self.classes, self.features), "bias": (self.classes,)}
+
+    @property
+    def inputs(self) -> int:
+        """How many numbers an example has."""
+        return self.features
+
+    @property
+    def _sizes(self):
+        return (self.features,)
+
+    def _logits(self, theta, X):
+        return linear_logits(theta, X, self.features, self.classes)
+
+
+@dataclass(frozen=True)
+class LeNet(Network):
+    """LeNet: two 5 x 5 convolutions with 2 x 2 maxima, three dense layers, rectified.
+
+    Attributes
+    ----------
+    width : float
+        Factor of the numbers of units, 6, 16, 120 and 84, which are rounded down.
+    side : int
+        Of the square images, such that both poolings come out even: 16, 20, 24, 28, 32, ...
+    channels : int
+        Of the images, which come first in an example.
+    classes : int
+        At least 2.
+
+    Examples
+    --------
+    >>> from otopt.optimize import networks
+    >>> net = networks.LeNet(width=0.5)
+    >>> net.size
+    11074
+    >>> net.shapes["conv2.weight"]
+    (8, 3, 5, 5)
+    """
+
+    width: float = 1.0
+    side: int = 28
+    channels: int = 1
+    classes: int = 2
+    _unit = 3.0
+    _kind = "lenet"
+
+    def __post_init__(self):
+        as_positive_int("LeNet", "channels", self.channels)
+        as_positive_int("LeNet", "side", self.side)
+        as_real("LeNet", "width", self.width, low=1 / 6)
+        _refuse_one_class("LeNet", self.classes)
+        if self.side < 16 or self.side % 4:
+            message = (
+                "LeNet: `side` must be a multiple of 4 and at least 16; "
+                f"got {self.side}; pad or crop the images."
+            )
+            raise ValueError(message)
+
+    @property
+    def shapes(self) -> dict:
+        """The shapes of the arrays of parameters, by name, in their order."""
+        channels, side, C1, C2, F1, F2 = self._sizes
+        features = C2 * (((side - 4) // 2 - 4) // 2) ** 2
+        return {
+            "conv1.weight": (C1, channels, 5, 5), "conv1.bias": (C1,),
+            "conv2.weight": (C2, C1, 5, 5), "conv2.bias": (C2,),
+            "fc1.weight": (features, F1), "fc1.bias": (F1,),
+            "fc2.weight": (F1, F2), "fc2.bias": (F2,),
+            "fc3.weight": (self.classes, F2), "fc3.bias": (self.classes,),
+        }  # fmt: skip
+
+    @property
+    def inputs(self) -> int:
+        """How many numbers an example has."""
+        return self.channels * self.side**2
+
+    @property
+    def _sizes(self):
+        units = (int(self.width * k + 1e-9) for k in (6, 16, 120, 84))
+        return (self.channels, self.side, *units)
+
+    def _logits(self, theta, X):
+        return kernels("lenet").logits(theta, X, self._sizes, self.classes)
+
+    def _search(self, theta, X, y):
+        return kernels("lenet").Search(theta, X, y, self._sizes, self.classes)
+
+
+def _refuse_one_class(function, classes):
+    if as_positive_int(function, "classes", classes) < 2:
+        message = f"{function}: `classes` must be an integer >= 2; got {classes}."
+        raise ValueError(message)

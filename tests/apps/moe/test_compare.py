@@ -1,0 +1,67 @@
+"""The comparison on a few steps: paired, resumable, and honest about its promises."""
+
+import json
+
+import pytest
+import torch
+
+from ml_apps.moe.compare import __main__ as compare
+from ml_apps.moe.compare import bars, text, train
+
+
+@pytest.fixture
+def small(monkeypatch):
+    monkeypatch.setattr(train, "load_text", lambda: text.load_text(400_000))
+    monkeypatch.setattr(train, "EVALUATIONS", 1)
+
+
+def test_the_text_is_the_same_for_a_seed():
+    train_text, held_out = text.load_text(400_000)
+    assert 0 <= train_text.min() <= train_text.max() < text.VOCABULARY
+    assert min(len(train_text), len(held_out)) > 10_000
+    one = text.batches(train_text, 3, 2, 8, seed=1)
+    assert one.shape == (3, 2, 9)
+    assert torch.equal(one, text.batches(train_text, 3, 2, 8, seed=1))
+    assert not torch.equal(one, text.batches(train_text, 3, 2, 8, seed=2))
+
+
+def test_a_run_can_be_cut_and_goes_on(small, tmp_path, capsys):
+    path = tmp_path / "run.json"
+    options = ["--steps", "3", "--seeds", "2", "--out", str(path)]
+    names = ("OT in batch, exact", "top-1, unbalanced", "dense")
+    routers = [x for name in names for x in ("--router", name)]
+    assert compare.main([*options, *routers[:4]]) == 0
+    first = json.loads(path.read_text())["records"]
+    assert [(r["router"], r["seed"]) for r in first] == [(n, s) for s in (0, 1) for n in names[:2]]
+    assert compare.main([*options, *routers, "--resume"]) == 0
+    records = json.loads(path.read_text())["records"]
+    assert records[:4] == first
+    assert len(records) == 6
+    ours = records[0]
+    assert ours["worst_load"] == 1
+    assert ours["dropped_ever"] == 0
+    assert ours["loss"] > 0
+    assert path.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
+    assert "Promises" in capsys.readouterr().out
+    assert compare.main([*options, *routers, "--resume", "--check"]) == 1  # two seeds are too few
+
+
+def test_seeds_make_the_difference(small):
+    same = [train.run_one("top-1, unbalanced", 0, 2)["loss"] for _ in range(2)]
+    assert same[0] == same[1]
+    assert train.run_one("top-1, unbalanced", 1, 2)["loss"] != same[0]
+
+
+def test_figures_are_paired():
+    def record(router, seed, loss):
+        return {"router": router, "seed": seed, "loss": loss, "loss_in_batch": loss + 0.01,
+                "worst_load": 1.0, "dropped_ever": 0.0, "seconds": 1.0}  # fmt: skip
+
+    run = {"records": [record(bars.OURS, s, 2.0 + s) for s in range(3)]
+           + [record("top-1, unbalanced", s, 2.1 + s) for s in (0, 1)]}  # fmt: skip
+    mean, half, count = bars.paired(run, bars.OURS, "top-1, unbalanced")
+    assert (mean, half, count) == (pytest.approx(-0.1), pytest.approx(0, abs=1e-9), 2)
+    kept = {name: kept for name, _, kept in bars.promises(run)}
+    assert not kept["frozen-price less in-batch evaluation, largest of the seeds"]
+    assert not kept["seeds"]
+    assert kept["loss less that of top-1, unbalanced"]
