@@ -70,7 +70,7 @@ def _descend(order, kappa):
 
 
 def log_bessel(order, kappa):
-    """H of the order, by autograd differentiable in `kappa` (float64, >= 0)."""
+    """Value of h, by autograd differentiable in `kappa` (float64, >= 0)."""
     if order >= LEAST_ORDER:
         return _debye(order, kappa)
     top, ratios = _descend(order, kappa)

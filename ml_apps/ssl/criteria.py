@@ -57,6 +57,7 @@ def duality_gap(z):
     Examples
     --------
     >>> import torch
+    >>> from ml_apps.ssl.criteria import duality_gap
     >>> duality_gap(torch.tensor([[1.0, 2.0, 3.0], [0.0, 1.0, -1.0]])).item()
     0.0
     """

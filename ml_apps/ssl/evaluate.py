@@ -13,8 +13,10 @@ def knn(train, train_labels, test, test_labels, *, k=20, temperature=0.07):
 
     Parameters
     ----------
-    train, test : Tensor, shape (n, d) and (m, d)
-    train_labels, test_labels : Tensor of int, shape (n,) and (m,)
+    train : Tensor, shape (n, d)
+    train_labels : Tensor of int, shape (n,)
+    test : Tensor, shape (m, d)
+    test_labels : Tensor of int, shape (m,)
     k : int
     temperature : float
 
@@ -38,8 +40,10 @@ def linear_probe(train, train_labels, test, test_labels, *, l2=1e-3, maxiter=200
 
     Parameters
     ----------
-    train, test : Tensor, shape (n, d) and (m, d)
-    train_labels, test_labels : Tensor of int, shape (n,) and (m,)
+    train : Tensor, shape (n, d)
+    train_labels : Tensor of int, shape (n,)
+    test : Tensor, shape (m, d)
+    test_labels : Tensor of int, shape (m,)
     l2 : float
         Weight of half the squared norm of the weights; the loss is a mean.
     maxiter : int
@@ -89,8 +93,10 @@ def few_labels(train, train_labels, test, test_labels, *, per_class=5, draws=10,
 
     Parameters
     ----------
-    train, test : Tensor, shape (n, d) and (m, d)
-    train_labels, test_labels : Tensor of int, shape (n,) and (m,)
+    train : Tensor, shape (n, d)
+    train_labels : Tensor of int, shape (n,)
+    test : Tensor, shape (m, d)
+    test_labels : Tensor of int, shape (m,)
     per_class, draws : int
     seed : int
         The same seed draws the same labels, so that encoders can be compared in pairs.

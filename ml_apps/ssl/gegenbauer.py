@@ -28,6 +28,7 @@ def coefficients(weights, q):
 
     Examples
     --------
+    >>> from ml_apps.ssl.gegenbauer import coefficients
     >>> coefficients([0, 1], q=3)  # (3 t^2 - 1) / 2, Legendre's
     [-0.5, 0.0, 1.5]
     """
@@ -83,6 +84,7 @@ def dimension(q, order):
 
     Examples
     --------
+    >>> from ml_apps.ssl.gegenbauer import dimension
     >>> [dimension(3, order) for order in (1, 2, 3)]
     [3, 5, 7]
     """

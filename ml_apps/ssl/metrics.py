@@ -89,6 +89,7 @@ def uniformity_test(z, weights=(1.0, 1.0, 1.0)):
     Examples
     --------
     >>> import torch
+    >>> from ml_apps.ssl.metrics import uniformity_test
     >>> z = torch.randn(200, 8, generator=torch.Generator().manual_seed(0))
     >>> uniformity_test(z).pvalue > 0.01, uniformity_test(z + 0.5).pvalue < 1e-6
     (True, True)

@@ -26,7 +26,7 @@ def projector(dim, widths, *, bias=False):
     nn.Sequential
     """
     layers, sizes = [], [dim, *widths]
-    for a, b in itertools.pairwise(sizes):
+    for a, b in itertools.pairwise(sizes[:-1]):
         layers += [nn.Linear(a, b, bias=False), nn.BatchNorm1d(b), nn.ReLU()]
     return nn.Sequential(*layers, nn.Linear(sizes[-2], sizes[-1], bias=bias))
 

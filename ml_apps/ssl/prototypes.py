@@ -33,6 +33,7 @@ class VMFPrototypes(nn.Module):
     Examples
     --------
     >>> import torch
+    >>> from ml_apps.ssl.prototypes import VMFPrototypes
     >>> prototypes = VMFPrototypes(8, 4)
     >>> prototypes(torch.eye(8)[:2], temperature=0.1).shape
     torch.Size([2, 4])

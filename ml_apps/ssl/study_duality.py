@@ -139,7 +139,11 @@ def report(records, data, console):
         mean, half = evaluate.t_interval(row)
         rank = [r["rankme"] for r in records if r["method"] == m and r.get("dim", 64) == 64]
         table.add_row(
-            m, str(len(row)), f"{mean:.4f}", f"{half:.4f}", f"{sum(rank) / len(rank):.1f}"
+            m,
+            str(len(row)),
+            f"{mean:.4f}",
+            f"{half:.4f}" if len(row) > 1 else "-",
+            f"{sum(rank) / len(rank):.1f}",
         )
     console.print(table)
     trained = {m: row for m, row in rows.items() if m in LOSSES}

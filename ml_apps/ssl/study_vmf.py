@@ -9,8 +9,6 @@ import math
 from typing import NamedTuple
 
 import torch
-from rich.console import Console
-from rich.table import Table
 from torch.nn import functional as F
 
 from ml_apps.ssl import vmf
@@ -88,6 +86,9 @@ def accuracies(mix):
 
 def main(argv=None):
     """Print the table."""
+    from rich.console import Console
+    from rich.table import Table
+
     parser = argparse.ArgumentParser(prog="python -m ml_apps.ssl.study_vmf", description=__doc__)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args(argv)

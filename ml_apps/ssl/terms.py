@@ -120,7 +120,7 @@ def log_repulsion(z, *, tau):
     -------
     Tensor, shape ()
     """
-    n, _d = z.shape
+    n = len(z)
     z = z - z.mean(dim=0)
     scores = z.T @ (z / ((n - 1) * tau))
     scores.diagonal().fill_(-math.inf)

@@ -53,6 +53,7 @@ def log_normalizer(kappa, p):
     Examples
     --------
     >>> import math, torch
+    >>> from ml_apps.ssl.vmf import log_normalizer
     >>> bool(abs(log_normalizer(torch.tensor(0.0), 3) + math.log(4 * math.pi)) < 1e-6)
     True
     """
@@ -83,6 +84,7 @@ def mean_resultant(kappa, p):
     Examples
     --------
     >>> import math, torch
+    >>> from ml_apps.ssl.vmf import mean_resultant
     >>> kappa = torch.tensor(2.0)
     >>> bool(abs(mean_resultant(kappa, 3) - (1 / math.tanh(2) - 1 / 2)) < 1e-6)
     True

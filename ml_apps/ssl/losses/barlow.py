@@ -51,6 +51,7 @@ class BarlowTwinsLoss(TwoViewLoss):
     Examples
     --------
     >>> import torch
+    >>> from ml_apps.ssl.losses import BarlowTwinsLoss
     >>> z = torch.tensor([[1.0, -1.0], [-1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]])
     >>> round(BarlowTwinsLoss()(z, z).item(), 6)
     0.0

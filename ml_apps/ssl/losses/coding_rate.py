@@ -57,6 +57,7 @@ class TCRLoss(TwoViewLoss):
     Examples
     --------
     >>> import torch
+    >>> from ml_apps.ssl.losses import TCRLoss
     >>> loss = TCRLoss(eps=1.0).components(torch.eye(2), torch.eye(2))
     >>> round(loss.coding_rate.item(), 4)  # log det(2 I) / 2
     0.6931

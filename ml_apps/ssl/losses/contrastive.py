@@ -72,6 +72,7 @@ class NTXentLoss(TwoViewLoss):
     Examples
     --------
     >>> import torch
+    >>> from ml_apps.ssl.losses import NTXentLoss
     >>> z = torch.eye(2)
     >>> round(NTXentLoss(temperature=1.0)(z, z).item(), 4)  # log(1 + 2 / e)
     0.5514
@@ -157,6 +158,7 @@ class SpectralContrastiveLoss(TwoViewLoss):
     Examples
     --------
     >>> import torch
+    >>> from ml_apps.ssl.losses import SpectralContrastiveLoss
     >>> SpectralContrastiveLoss()(torch.eye(2), torch.eye(2)).item()
     -2.0
     """

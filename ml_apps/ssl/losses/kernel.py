@@ -69,6 +69,7 @@ class SFRIKLoss(TwoViewLoss):
     Examples
     --------
     >>> import torch
+    >>> from ml_apps.ssl.losses import SFRIKLoss
     >>> z = torch.eye(2)
     >>> loss = SFRIKLoss([0.0, 1.0]).components(torch.cat([z, -z]), torch.cat([z, -z]))
     >>> loss.uniformity.item()  # a square is uniform up to order 3
@@ -141,6 +142,7 @@ class UniformityLoss(TwoViewLoss):
     Examples
     --------
     >>> import torch
+    >>> from ml_apps.ssl.losses import UniformityLoss
     >>> z = torch.tensor([[1.0, 0.0], [-1.0, 0.0]])
     >>> UniformityLoss(t=1.0)(z, z).item()
     -4.0

@@ -109,6 +109,7 @@ class DINOLoss(_Distillation):
     Examples
     --------
     >>> import torch
+    >>> from ml_apps.ssl.losses import DINOLoss
     >>> from ml_apps.ssl.prototypes import VMFPrototypes
     >>> loss = DINOLoss(VMFPrototypes(8, 4), center="sinkhorn")
     >>> loss(torch.randn(6, 8), torch.randn(6, 8)).shape
@@ -194,6 +195,7 @@ class IBOTPatchLoss(_Distillation):
     Examples
     --------
     >>> import torch
+    >>> from ml_apps.ssl.losses import IBOTPatchLoss
     >>> from ml_apps.ssl.prototypes import VMFPrototypes
     >>> loss, mask = IBOTPatchLoss(VMFPrototypes(8, 4)), torch.zeros(2, 5, dtype=torch.bool)
     >>> mask[:, :2] = True

@@ -70,6 +70,7 @@ class VICRegLoss(TwoViewLoss):
     Examples
     --------
     >>> import torch
+    >>> from ml_apps.ssl.losses import VICRegLoss
     >>> z = torch.tensor([[1.0, -1.0], [-1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]])
     >>> VICRegLoss()(z, z).item()  # spread, and uncorrelated
     0.0

@@ -36,6 +36,12 @@ def test_three_iterations_are_those_of_the_exponential_domain(iterations):
     torch.testing.assert_close(found, exponential_domain(l, iterations), rtol=1e-10, atol=1e-12)
 
 
+def test_three_iterations_are_the_default():
+    l = logits(scale=5.0)
+    torch.testing.assert_close(sinkhorn_posterior(l).exp(), exponential_domain(l, 3))
+    torch.testing.assert_close(Centering(7, "sinkhorn")(l).exp(), exponential_domain(l, 3))
+
+
 def test_logits_that_overflow_elsewhere():
     l = logits(scale=16 / 0.01, dtype=torch.float32)
     assert not exponential_domain(l).isfinite().all()

@@ -69,7 +69,7 @@ def test_uniform_data_have_the_mean_and_spread_that_theory_says():
 
 
 def test_vmf_data_have_the_closed_form():
-    q, kappa, n = 3, 8.0, 4000
+    q, kappa, n = 3, 8.0, 1500
     g = torch.Generator().manual_seed(0)
     mu = torch.zeros(n, q, dtype=torch.float64)
     mu[:, 0] = 1

@@ -12,8 +12,7 @@ from tests.apps.ssl.cases import PROTOTYPES, TWO_VIEWS, dino, patches, two_views
 
 @pytest.mark.parametrize("name", TWO_VIEWS)
 def test_gradcheck(name):
-    z_a, z_b = (z.requires_grad_() for z in two_views())
-    # fast_mode would compare one direction only.
+    z_a, z_b = (z.requires_grad_() for z in two_views(5, 4))
     assert torch.autograd.gradcheck(TWO_VIEWS[name](), (z_a, z_b))
 
 
@@ -30,13 +29,15 @@ def test_views_can_be_exchanged_and_components_add_up(name):
     torch.testing.assert_close(single.double(), parts.total, rtol=2e-5, atol=2e-5)
 
 
-@pytest.mark.parametrize(("kind", "center"), PROTOTYPES)
+@pytest.mark.parametrize(
+    ("kind", "center"), [(k, c) for k, c in PROTOTYPES if k == "vmf" or c == "logit"]
+)
 def test_gradcheck_of_distillation(kind, center):
     loss = dino(kind, center).eval()
     weight = loss.prototypes.weight
     teacher = dino(kind, center).prototypes.requires_grad_(False)
     loss.teacher_prototypes = teacher
-    z_a, z_b = two_views()
+    z_a, z_b = two_views(3)
 
     def value(z_a, w):
         with torch.no_grad():

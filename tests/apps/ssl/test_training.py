@@ -75,6 +75,7 @@ def test_command_line_trains_goes_on_and_refuses_unknown_fields(tmp_path, capsys
     file = tmp_path / "config.json"
     file.write_text(json.dumps({"steps": 3, "batch": 32, "widths": [16, 8]}))
     call = ["--method", "barlow", "--config", str(file), "--out", str(tmp_path / "run")]
+    call += ["--limit", "150"]
     assert train.main(call) == 0
     assert train.main(call) == 0
     assert "going on from step 3" in capsys.readouterr().out
