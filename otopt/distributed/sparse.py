@@ -75,7 +75,8 @@ def sparse_ot(
     -------
     OTResult
         Of the whole problem, equal on all processes but for `elapsed`, with columns in order of
-        the ranks. It has the bits of the answer of one process, however the columns are cut.
+        the ranks. It has the bits of the answer of one process with
+        ``options={"linear_start": False}``, however the columns are cut.
 
     Raises
     ------

@@ -35,6 +35,8 @@ def solve_in_parts(whole, cuts, of_rank=None, **settings):
 
 
 def solve(whole, **settings):
+    """On one process, from the start that many can make: none of them sees the whole cost."""
+    settings["options"] = {"linear_start": False} | (settings.get("options") or {})
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return otopt.sparse_ot(**whole, **settings)
