@@ -28,8 +28,8 @@ DIMENSIONS = (16, 256)
 SWEPT = ("simclr", "vicreg", "vicreg-ctr")
 CANNOT = (
     "What this shows: whether these losses can be told apart on small images with one recipe that "
-    "was tuned for none of them. Intervals and tests cover seeds of the training alone: the draws of "
-    "labels and the test images are the same for all, and a temperature is read off those test "
+    "was tuned for none of them. Intervals and tests cover seeds of the training alone: the draws "
+    "of labels and the test images are the same for all, and a temperature is read off those test "
     "images. What it cannot: an order of the losses at the scale of ImageNet, "
     "with tuned parameters, or for large encoders."
 )
