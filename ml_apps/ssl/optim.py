@@ -60,10 +60,10 @@ def cosine(step, steps, *, start, end=0.0, warmup=0):
 
     Parameters
     ----------
-    step, steps : int
-        This one, from 0, and how many there are.
+    step, steps : float
+        This one, from 0, and how many there are; or shares of the training, out of 1.0.
     start, end : float
-    warmup : int
+    warmup : float
         Steps of the rise.
 
     Returns

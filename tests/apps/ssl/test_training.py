@@ -222,6 +222,10 @@ def test_study_goes_on_where_it_stopped(tmp_path, monkeypatch, capsys):
     assert done == 1 + len(study_duality.cells("digits", 2, 40, quick=True))
     assert study_duality.main(call) == 0
     assert len(calls) == done
+    with pytest.raises(SystemExit):
+        study_duality.main([*call, "--limit", "100"])
+    assert "was measured with --limit 4000; got 100" in capsys.readouterr().err
+    assert len(calls) == done
 
 
 def test_digits_are_split_without_overlap():
