@@ -65,6 +65,11 @@ def test_global_randomness_is_neither_used_nor_changed():
     assert all(torch.equal(one[k], other[k]) for k in one)
 
 
+def test_an_optimizer_that_is_not_there_is_refused():
+    with pytest.raises(ValueError, match=r"optimizer must be one of .*; got 'sgd'"):
+        Run(config("vicreg", optimizer="sgd"), images())
+
+
 def test_a_loss_that_is_not_finite_stops_the_run():
     run = Run(config("vicreg"), images() * float("nan"))
     with pytest.raises(ArithmeticError, match="at step 0; lower lr"):
