@@ -129,8 +129,8 @@ def kappa_from_resultant(resultant, p, *, iterations=25):
     if not bool(((resultant >= 0) & (resultant < 1)).all()):
         raise ValueError(
             "kappa_from_resultant: resultant must lie in [0, 1); got "
-            f"{resultant.min().item():g} to {resultant.max().item():g}; for points all alike no finite "
-            "concentration is the best"
+            f"{resultant.min().item():g} to {resultant.max().item():g}; for points all alike no "
+            "finite concentration is the best"
         )
     R = resultant.double()
     with torch.no_grad():

@@ -1,24 +1,38 @@
 """Real processes that form a gloo group; `threads` plays one at no cost."""
 
-import multiprocessing
 import pickle
+import pkgutil
+import subprocess
+import sys
 from datetime import timedelta
-from functools import partial
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
 
 
 def on_processes(size, function, folder):
-    """Outcomes of ``function(rank, size)`` on every rank; an exception on one is raised here.
+    """Outcomes of ``function(rank, size)`` on every rank; `function` belongs to a module."""
+    name = f"{function.__module__}:{function.__qualname__}"
+    outputs = [folder / f"{rank}.pkl" for rank in range(size)]
+    start = sys.executable, "-m", "tests.distributed.processes", name, (folder / "meet").as_uri()
+    processes = [
+        subprocess.Popen(
+            [*start, str(rank), str(size), output], cwd=ROOT, stderr=subprocess.PIPE, text=True
+        )
+        for rank, output in enumerate(outputs)
+    ]
+    try:
+        for process in processes:
+            _, errors = process.communicate(timeout=180)
+            assert process.returncode == 0, errors
+    finally:
+        for process in processes:
+            process.kill()
+    return [pickle.loads(output.read_bytes()) for output in outputs]
 
-    The function belongs to a module; processes that wait for others in vain give up after a minute.
-    """
-    member = partial(_member, function, (folder / "meet").as_uri(), size)
-    # None takes the calls of two ranks: it waits for the others before it returns.
-    with multiprocessing.get_context("spawn").Pool(size) as pool:
-        answers = pool.map_async(member, range(size), chunksize=1).get(timeout=180)
-    return [pickle.loads(answer) for answer in answers]
 
-
-def _member(function, meeting_place, size, rank):
+def main(name, meeting_place, rank, size, output):
+    """One process of the group."""
     import torch
     import torch.distributed as dist
 
@@ -30,7 +44,11 @@ def _member(function, meeting_place, size, rank):
         world_size=size,
         timeout=timedelta(seconds=60),
     )
-    try:
-        return pickle.dumps(function(rank, size))  # tensors by value, not in shared memory
-    finally:
-        dist.destroy_process_group()
+    answer = pkgutil.resolve_name(name)(rank, size)
+    Path(output).write_bytes(pickle.dumps(answer))
+    dist.destroy_process_group()
+
+
+if __name__ == "__main__":
+    name, meeting_place, rank, size, output = sys.argv[1:]
+    main(name, meeting_place, int(rank), int(size), output)
