@@ -60,21 +60,22 @@ def _debye(order, kappa):
 
 
 def _descend(order, kappa):
-    """The orders' ratios ``I_{mu+1}(k) / (k I_mu(k))`` from a large order down to `order`."""
+    """h of a large order, and ratios ``I_{mu+1}(k) / (k I_mu(k))`` from there down to `order`."""
     top = order + max(0, math.ceil(LEAST_ORDER - order))
-    ratios = [torch.exp(_debye(top + 1, kappa) - _debye(top, kappa))]
+    value = _debye(top, kappa)
+    ratios = [torch.exp(_debye(top + 1, kappa) - value)]
     while top - len(ratios) >= order:
         upper = top - len(ratios) + 1
         ratios.append(1 / (2 * upper + kappa.square() * ratios[-1]))
-    return top, ratios
+    return value, ratios
 
 
 def log_bessel(order, kappa):
     """Value of h, by autograd differentiable in `kappa` (float64, >= 0)."""
     if order >= LEAST_ORDER:
         return _debye(order, kappa)
-    top, ratios = _descend(order, kappa)
-    return _debye(top, kappa) - sum(torch.log(ratio) for ratio in ratios[1:])
+    value, ratios = _descend(order, kappa)
+    return value - torch.stack(ratios[1:]).log().sum(dim=0)
 
 
 def ratio_over_argument(order, kappa):
