@@ -16,8 +16,8 @@ def pin_threads(count=1):
         os.environ[name] = str(count)
 
 
-def describe():
-    """Machine, versions, threads, load and commit, for the JSON of a benchmark."""
+def describe(*peers):
+    """Machine, versions (of `peers` too), threads, load and commit, for the JSON of a benchmark."""
     import datetime as dt
     import platform
     import subprocess
@@ -45,7 +45,7 @@ def describe():
         except OSError:
             return ""
 
-    packages = ("otopt", "numpy", "scipy", "numba", "torch", "pot", "cvxpy", "clarabel")
+    packages = ("otopt", "numpy", "scipy", "numba", "torch", "pot", "cvxpy", "clarabel", *peers)
     return {
         "started": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         "cpu": cpu,
