@@ -12,7 +12,8 @@ from otopt._core.validation import as_positive_int, as_real
 from otopt.errors import ConvergenceWarning
 from otopt.optimize._seeds import as_seed
 
-from .models import Network, check_network
+from ._checks import check_network
+from .models import Network
 
 __all__ = ["NetworkSearch", "Run"]
 

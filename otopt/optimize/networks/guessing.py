@@ -20,7 +20,8 @@ from otopt.optimize._acceptance import acceptance, as_confidence
 from otopt.optimize._inputs import as_count
 from otopt.optimize._seeds import as_seed
 
-from .models import Network, check_network
+from ._checks import check_network
+from .models import Network
 
 __all__ = ["NetworkSamples", "guess_and_check"]
 

@@ -12,7 +12,7 @@ from otopt._core.validation import as_positive_int, as_real
 from otopt._kernels.reference_guess import linear_logits
 from otopt._kernels.reference_lenet import FullSearch, normalised_loss
 
-__all__ = ["LeNet", "Linear", "Network", "check_network"]
+__all__ = ["LeNet", "Linear", "Network"]
 
 
 class Network:
@@ -91,12 +91,12 @@ class Network:
 
         Parameters
         ----------
-        theta : ndarray, shape (size,)
+        theta : ndarray or Tensor, shape (size,)
             Parameters.
 
         Returns
         -------
-        dict of str to ndarray
+        dict of str to ndarray or Tensor
             In their order.
         """
         arrays, start = {}, 0
@@ -322,13 +322,6 @@ class LeNet(Network):
 
     def _search(self, theta, X, y):
         return kernels("lenet").Search(theta, X, y, self._sizes, self.classes)
-
-
-def check_network(function, net):
-    """Refuse what is no network."""
-    if not isinstance(net, Network):
-        message = f"{function}: `net` must be a network, Linear or LeNet; got {type(net).__name__}."
-        raise TypeError(message)
 
 
 def _refuse_one_class(function, classes):
