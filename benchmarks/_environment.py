@@ -16,8 +16,8 @@ def pin_threads(count=1):
         os.environ[name] = str(count)
 
 
-def describe():
-    """Machine, versions, threads, load and commit, for the JSON of a benchmark."""
+def describe(*peers):
+    """Machine, versions (of `peers` too), threads, load and commit, for the JSON of a benchmark."""
     import platform
     import subprocess
     from pathlib import Path
@@ -39,7 +39,7 @@ def describe():
         except OSError:
             return ""
 
-    packages = ("otopt", "numpy", "scipy", "numba", "torch", "pot", "cvxpy", "clarabel")
+    packages = ("otopt", "numpy", "scipy", "numba", "torch", "pot", "cvxpy", "clarabel", *peers)
     return {
         **environment(packages),
         "cpu": cpu,
