@@ -45,7 +45,7 @@ def rows(z):
 
 
 def both(z):
-    return criteria.double_normalize(z, method="alternate", tol=1e-9)
+    return criteria.double_normalize(z, tol=1e-9)
 
 
 constant = n * (n / d - 1)

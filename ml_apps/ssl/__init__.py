@@ -7,7 +7,7 @@ Submodules are loaded on first use:
 - `criteria`: both sides of the duality of Garrido et al. (2023), as functions.
 - `vmf`: von Mises-Fisher distributions in any dimension, with autograd.
 - `metrics`, `evaluate`: what an embedding is like, and what it is good for.
-- `augment`, `models`, `optim`, `train`: enough to train one.
+- `augment`, `models`, `optim`, `recipes`, `training`: enough to train one.
 """
 
 import lazy_loader as _lazy
@@ -26,7 +26,9 @@ __getattr__, __dir__, __all__ = _lazy.attach(
         "optim",
         "processes",
         "prototypes",
+        "recipes",
         "terms",
+        "training",
         "vmf",
     ],
 )

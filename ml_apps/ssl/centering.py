@@ -81,6 +81,11 @@ class Centering(nn.Module):
         >= 1.
     gather_distributed : bool
         Whether the batch is that of all processes of torch.distributed.
+
+    Raises
+    ------
+    ValueError
+        If a setting is not as said here.
     """
 
     def __init__(

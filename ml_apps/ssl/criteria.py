@@ -10,6 +10,9 @@ differ by norms only; where rows and columns have fixed norms (`double_normalize
 
 import torch
 
+from ml_apps.ssl import terms
+from ml_apps.ssl._check import positive
+
 __all__ = ["dimension_contrastive", "double_normalize", "duality_gap", "sample_contrastive"]
 
 
@@ -24,9 +27,7 @@ def sample_contrastive(z):
     -------
     Tensor, shape ()
     """
-    gram = z @ z.T
-    gram.diagonal().zero_()
-    return gram.square().sum()
+    return terms.without_diagonal(z @ z.T).square().sum()
 
 
 def dimension_contrastive(z):
@@ -70,22 +71,19 @@ def duality_gap(z):
     )
 
 
-def double_normalize(z, *, norm=1.0, method="sinkhorn", tol=1e-12):
+def double_normalize(z, *, norm=1.0, tol=1e-12):
     """Scale rows and columns so that all rows have one norm and all columns another.
 
     Rows get the norm `norm` and columns ``norm sqrt(n / d)``; the squares then are a transport plan
-    between samples and dimensions. On such embeddings
-    ``L_c = L_nc + n (n / d - 1) norm^4``: the two criteria are one loss.
+    between samples and dimensions: `otopt.nn.sinkhorn_plan` finds it, in double precision on the
+    CPU, with implicit gradients. On such embeddings ``L_c = L_nc + n (n / d - 1) norm^4``: the two
+    criteria are one loss.
 
     Parameters
     ----------
     z : Tensor, shape (n, d)
     norm : float
         Of the rows, > 0.
-    method : {"sinkhorn", "alternate"}
-        "sinkhorn" solves the matrix scaling of z * z with `otopt.nn.sinkhorn_plan` in double
-        precision on the CPU and differentiates implicitly; "alternate" normalises rows and columns
-        in turn, recorded step by step, until they change by less than `tol`.
     tol : float
         Accepted error of the squared norms, relative to their sum.
 
@@ -102,44 +100,26 @@ def double_normalize(z, *, norm=1.0, method="sinkhorn", tol=1e-12):
     Warns
     -----
     ConvergenceWarning
-        By "sinkhorn", where zeros of `z` leave no solution or `tol` was not reached.
+        Where zeros of `z` leave no solution or `tol` was not reached.
 
     Notes
     -----
     R. Sinkhorn and P. Knopp, Concerning nonnegative matrices and doubly stochastic matrices,
     Pacific Journal of Mathematics 21, 1967, :doi:`10.2140/pjm.1967.21.343`.
     """
+    positive("double_normalize", norm=norm)
     squares = z.square()
     if z.ndim != 2 or not bool((squares.sum(dim=0) > 0).all() & (squares.sum(dim=1) > 0).all()):
         raise ValueError(
             "double_normalize: z must be a matrix without rows or columns of zeros; got shape "
             f"{tuple(z.shape)}; leave such dimensions out"
         )
-    n, d = z.shape
-    if method == "alternate":
-        return _alternate(z, norm, n, d, tol)
-    if method != "sinkhorn":
-        raise ValueError(
-            f'double_normalize: method must be "sinkhorn" or "alternate"; got {method!r}'
-        )
     from otopt.nn import sinkhorn_plan
 
+    n, d = z.shape
     z64 = z.double()
     cost = -torch.log(z64.square().clamp_min(1e-300))
     rows = torch.full((n,), norm**2, dtype=torch.float64)
     columns = torch.full((d,), norm**2 * n / d, dtype=torch.float64)
     plan = sinkhorn_plan(rows, columns, cost, reg=1.0, tol=tol)
     return (torch.sign(z64) * torch.sqrt(plan.clamp_min(1e-300))).to(z.dtype)
-
-
-def _alternate(z, norm, n, d, tol):
-    for _ in range(10_000):
-        z = z / z.norm(dim=0) * (norm * (n / d) ** 0.5)
-        length = z.norm(dim=1, keepdim=True)
-        z = z / length * norm
-        if float((length.detach().square() - norm**2).abs().sum()) <= tol * n * norm**2:
-            return z
-    raise ArithmeticError(
-        "double_normalize: 10000 rounds did not bring the norms together; zeros of z may leave no "
-        "solution, otherwise allow a larger tol"
-    )

@@ -19,6 +19,11 @@ class LARS(torch.optim.Optimizer):
     lr, momentum, weight_decay, eta : float
         Parameters of one dimension (biases, norms) get neither decay nor the factor.
 
+    Raises
+    ------
+    ValueError
+        If lr is negative.
+
     References
     ----------
     Y. You, I. Gitman, B. Ginsburg, Large Batch Training of Convolutional Networks,
@@ -27,7 +32,7 @@ class LARS(torch.optim.Optimizer):
 
     def __init__(self, params, lr, *, momentum=0.9, weight_decay=1e-6, eta=1e-3):
         if not lr >= 0:
-            raise ValueError(f"LARS: lr must be >= 0; got {lr!r}")
+            raise ValueError(f"LARS: lr must be >= 0; got {lr!r}; 0 leaves the weights")
         super().__init__(
             params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay, "eta": eta}
         )
@@ -60,10 +65,10 @@ def cosine(step, steps, *, start, end=0.0, warmup=0):
 
     Parameters
     ----------
-    step, steps : int
-        This one, from 0, and how many there are.
+    step, steps : float
+        This one, from 0, and how many there are; or shares of the training, out of 1.0.
     start, end : float
-    warmup : int
+    warmup : float
         Steps of the rise.
 
     Returns

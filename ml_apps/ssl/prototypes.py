@@ -63,6 +63,7 @@ class VMFPrototypes(nn.Module):
         weight = F.normalize(self.weight, dim=1) if self.kind == "normalized" else self.weight
         logits = y @ (weight / temperature).T
         if self.kind == "vmf":
+            # Norms need no check of their sign, for which a GPU would have to be waited for.
             kappa = weight.norm(dim=1) / temperature
             logits = logits + _log_normalizer(kappa, weight.shape[1])
         return logits

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from functools import partial
 
 import torch
 from torch import nn
@@ -11,24 +12,22 @@ from ml_apps.ssl import losses, models, optim
 from ml_apps.ssl._check import choice
 from ml_apps.ssl.prototypes import VMFPrototypes
 
-__all__ = ["METHODS", "Distilled", "Joint", "build"]
+__all__ = ["LOSSES", "METHODS", "Distilled", "Joint", "build"]
 
 # SFRIK's alignment is a mean over dimensions: its weight is set for "sum", so that the dimension
 # of the embedding can change.
 LOSSES = {
     "simclr": losses.NTXentLoss,
-    "simclr-abs": lambda **s: losses.NTXentLoss(similarity="abs", **s),
-    "simclr-sq": lambda **s: losses.NTXentLoss(similarity="sq", **s),
-    "dcl": lambda **s: losses.NTXentLoss(decoupled=True, **s),
+    "simclr-abs": partial(losses.NTXentLoss, similarity="abs"),
+    "simclr-sq": partial(losses.NTXentLoss, similarity="sq"),
+    "dcl": partial(losses.NTXentLoss, decoupled=True),
     "vicreg": losses.VICRegLoss,
-    "vicreg-exp": lambda **s: losses.VICRegLoss(repulsion="exp", **s),
-    "vicreg-ctr": lambda **s: losses.VICRegLoss(repulsion="exp", axis="sample", **s),
+    "vicreg-exp": partial(losses.VICRegLoss, repulsion="exp"),
+    "vicreg-ctr": partial(losses.VICRegLoss, repulsion="exp", axis="sample"),
     "barlow": losses.BarlowTwinsLoss,
-    "spectral": lambda **s: losses.SpectralContrastiveLoss(**({"mu": 4.0} | s)),
-    "tcr": lambda **s: losses.TCRLoss(**({"lambda_param": 20.0} | s)),
-    "sfrik": lambda **s: losses.SFRIKLoss(
-        **({"weights": (1, 40, 40), "lambda_param": 1.0, "alignment": "sum"} | s)
-    ),
+    "spectral": partial(losses.SpectralContrastiveLoss, mu=4.0),
+    "tcr": partial(losses.TCRLoss, lambda_param=20.0),
+    "sfrik": partial(losses.SFRIKLoss, lambda_param=1.0, alignment="sum"),
     "uniformity": losses.UniformityLoss,
 }
 KINDS = {"dino": "normalized", "dino-vmf": "vmf"}
@@ -58,7 +57,7 @@ class Joint(nn.Module):
         """Nothing moves besides the parameters."""
 
     def features(self, x):
-        """What is evaluated."""
+        """What is evaluated: the encoder's features, shape (n, dim)."""
         return self.encoder(x)
 
 
@@ -91,12 +90,12 @@ class Distilled(nn.Module):
 
     def after_step(self, share):
         """Move the teacher; `share` of the training is done."""
-        momentum = optim.cosine(int(1000 * share), 1000, start=self.momentum, end=1.0)
+        momentum = optim.cosine(share, 1.0, start=self.momentum, end=1.0)
         student = nn.ModuleList([self.encoder, self.head, self.criterion.prototypes])
         optim.ema_update(self.teacher, student, momentum)
 
     def features(self, x):
-        """What is evaluated."""
+        """What is evaluated: features of the teacher's encoder, shape (n, dim)."""
         return self.teacher[0](x)
 
 
@@ -133,6 +132,11 @@ def build(
     Returns
     -------
     Joint or Distilled
+
+    Raises
+    ------
+    ValueError
+        If there is no such method or encoder, or the loss refuses its settings.
     """
     choice("build", "method", method, METHODS)
     choice("build", "encoder", encoder, tuple(models.ENCODERS))

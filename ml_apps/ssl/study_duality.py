@@ -120,13 +120,10 @@ def compare(table):
 
 
 def _accuracies(records, **wanted):
-    keys = {"temperature": None, "dim": 64} | wanted
-    found = [
-        (r["seed"], r["accuracy"])
-        for r in records
-        if all(r.get(k, {"dim": 64}.get(k)) == v for k, v in keys.items())
-    ]
-    return [a for _, a in sorted(found)]
+    usual = {"temperature": None, "dim": 64}
+    wanted = usual | wanted
+    found = [r for r in records if wanted.items() <= (usual | r).items()]
+    return [r["accuracy"] for r in sorted(found, key=lambda r: r["seed"])]
 
 
 def report(records, data, console):
@@ -214,7 +211,13 @@ def main(argv=None):
     seeds, steps = (2, 40) if args.quick else (args.seeds, args.steps)
     console = Console(width=None if sys.stdout.isatty() else 110)
     path = args.out.with_stem(args.out.stem + "_quick") if args.quick else args.out
-    records = json.loads(path.read_text())["runs"] if path.exists() else []
+    found = json.loads(path.read_text()) if path.exists() else {"limit": args.limit, "runs": []}
+    if found["limit"] != args.limit:
+        parser.error(
+            f"{path} was measured with --limit {found['limit']}; got {args.limit}; go on with that "
+            "limit or choose another --out"
+        )
+    records = found["runs"]
     todo = [c for data in args.data for c in cells(data, seeds, steps, quick=args.quick)]
     todo = [c for c in todo if not any(c.items() <= r.items() for r in _plain(records, c))]
     started = time.monotonic()

@@ -31,6 +31,7 @@ __all__ = [
     "standardize",
     "uses_gram",
     "variance_hinge",
+    "without_diagonal",
 ]
 
 
@@ -48,6 +49,23 @@ def invariance(z_a, z_b, *, reduction="mean"):
     Tensor, shape ()
     """
     return F.mse_loss(z_a, z_b) * (1 if reduction == "mean" else z_a.shape[1])
+
+
+def without_diagonal(square):
+    """A square matrix with zeros on its diagonal, in place: no squares are subtracted afterwards.
+
+    Parameters
+    ----------
+    square : Tensor, shape (n, n)
+        Written to.
+
+    Returns
+    -------
+    Tensor, shape (n, n)
+        `square`.
+    """
+    square.diagonal().zero_()
+    return square
 
 
 def variance_hinge(z, *, eps=1e-4):
@@ -102,7 +120,7 @@ def off_diagonal_covariance(z, *, method="auto"):
     if uses_gram(n, d, method):
         return _GramOffDiagonal.apply(z) / (n - 1) ** 2
     z = z - z.mean(dim=0)
-    return _without_diagonal(z.T @ (z / (n - 1))).square().sum()
+    return without_diagonal(z.T @ (z / (n - 1))).square().sum()
 
 
 def log_repulsion(z, *, tau):
@@ -165,7 +183,7 @@ def cross_correlation(z_a, z_b, *, method="auto"):
         return diagonal, squares - diagonal.square().sum()
     correlation = (z_a.T / n) @ z_b
     diagonal = correlation.diagonal().clone()
-    return diagonal, _without_diagonal(correlation).square().sum()
+    return diagonal, without_diagonal(correlation).square().sum()
 
 
 def coding_rate(z, *, eps):
@@ -229,7 +247,7 @@ def kernel_discrepancy(z, weights, *, estimator="v"):
     kernel = gegenbauer.evaluate(z @ z.T, weights, d)
     if estimator == "v":
         return kernel.mean()
-    return _without_diagonal(kernel).sum() / (n * (n - 1))
+    return without_diagonal(kernel).sum() / (n * (n - 1))
 
 
 class _GramOffDiagonal(torch.autograd.Function):
@@ -254,9 +272,3 @@ class _GramOffDiagonal(torch.autograd.Function):
         by_z = gram @ z
         # Columns of both parts sum to 0: the centring has nothing left to project away.
         return by_z.sub_(z.mul_(columns)).mul_(4 * gradients[0])
-
-
-def _without_diagonal(square):
-    """The matrix with zeros on its diagonal, in place; never by subtracting squares."""
-    square.diagonal().zero_()
-    return square

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from ml_apps.ssl import augment, optim, recipes
+from ml_apps.ssl._check import choice
 
 __all__ = ["Config", "Run", "load_data", "write_atomically"]
 
@@ -29,7 +30,8 @@ class Config:
         See `recipes.METHODS`, `load_data` and `models.ENCODERS`.
     steps, batch : int
     lr, weight_decay : float
-        Of AdamW, or of LARS with ``optimizer="lars"``.
+        Of the optimiser.
+    optimizer : {"adamw", "lars"}
     warmup : float
         Share of the steps.
     widths : tuple of int
@@ -130,6 +132,11 @@ class Run:
     images : Tensor, shape (n, c, h, w)
     folder : Path, optional
         Of checkpoint and metrics; nothing is written without one.
+
+    Raises
+    ------
+    ValueError
+        If there is no such method, encoder or optimiser, or the loss refuses its settings.
     """
 
     def __init__(self, config, images, folder=None):
@@ -145,6 +152,7 @@ class Run:
             **config.settings,
         ).to(config.device)
         parameters = [p for p in self.model.parameters() if p.requires_grad]
+        choice("Run", "optimizer", config.optimizer, ("adamw", "lars"))
         if config.optimizer == "lars":
             self.optimizer = optim.LARS(parameters, config.lr, weight_decay=config.weight_decay)
         else:
@@ -169,6 +177,11 @@ class Run:
         -------
         Run
             This one. On Ctrl-C what was done is kept, and written where there is a folder.
+
+        Raises
+        ------
+        ArithmeticError
+            If the loss is not finite.
         """
         until = min(until or self.config.steps, self.config.steps)
         try:

@@ -79,7 +79,12 @@ def mean_resultant(kappa, p):
     Returns
     -------
     Tensor
-        In [0, 1).
+        In [0, 1), of the shape and dtype of `kappa`.
+
+    Raises
+    ------
+    ValueError
+        As `log_normalizer`.
 
     Examples
     --------
@@ -109,7 +114,12 @@ def kappa_from_resultant(resultant, p, *, iterations=25):
     Returns
     -------
     Tensor
-        Differentiable once, implicitly.
+        Of the shape and dtype of `resultant`; differentiable once, implicitly.
+
+    Raises
+    ------
+    ValueError
+        If a norm is not in [0, 1).
 
     Notes
     -----
@@ -117,7 +127,11 @@ def kappa_from_resultant(resultant, p, *, iterations=25):
     using von Mises-Fisher Distributions, JMLR 6, 2005.
     """
     if not bool(((resultant >= 0) & (resultant < 1)).all()):
-        raise ValueError("kappa_from_resultant: resultant must lie in [0, 1)")
+        raise ValueError(
+            "kappa_from_resultant: resultant must lie in [0, 1); got "
+            f"{resultant.min().item():g} to {resultant.max().item():g}; for points all alike no "
+            "finite concentration is the best"
+        )
     R = resultant.double()
     with torch.no_grad():
         kappa = R * (p - R.square()) / (1 - R.square())
@@ -151,6 +165,11 @@ def log_density(x, mu, kappa):
     Returns
     -------
     Tensor, shape (n,) or (n, K)
+
+    Raises
+    ------
+    ValueError
+        As `log_normalizer`.
     """
     return kappa * (x @ mu.T if mu.ndim == 2 else x @ mu) + log_normalizer(kappa, x.shape[-1])
 
@@ -168,6 +187,12 @@ def entropy(kappa, p):
     Returns
     -------
     Tensor
+        Of the shape and dtype of `kappa`.
+
+    Raises
+    ------
+    ValueError
+        As `log_normalizer`.
     """
     return -log_normalizer(kappa, p) - kappa * mean_resultant(kappa, p)
 
@@ -187,6 +212,11 @@ def kl(mu, kappa, other_mu, other_kappa):
     Returns
     -------
     Tensor, shape (...)
+
+    Raises
+    ------
+    ValueError
+        As `log_normalizer`.
     """
     p = mu.shape[-1]
     cosine = (mu * other_mu).sum(dim=-1)
@@ -213,6 +243,11 @@ def sample(mu, kappa, *, generator=None):
     -------
     Tensor, shape (n, p)
         Without gradient.
+
+    Raises
+    ------
+    ValueError
+        As `log_normalizer`.
 
     References
     ----------
@@ -259,6 +294,11 @@ def mixture_log_posterior(x, mu, kappa, log_weights=None):
     Returns
     -------
     Tensor, shape (n, K)
+
+    Raises
+    ------
+    ValueError
+        As `log_normalizer`.
     """
     scores = log_density(x, mu, kappa)
     return torch.log_softmax(scores if log_weights is None else scores + log_weights, dim=1)

@@ -1,9 +1,6 @@
 """Two real processes over gloo find the prices of one, and route as one."""
 
-import subprocess
-import sys
 import warnings
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,8 +10,8 @@ import torch.distributed as dist
 import otopt
 from ml_apps import moe
 from otopt.distributed import solve_prices
+from tests.distributed.processes import on_processes
 
-ROOT = Path(__file__).parents[2]
 SIZES = ((256, 128), (256, 31), (200, 0))
 ROUTERS = ("in_batch", "lagged")
 
@@ -37,27 +34,40 @@ def router_of(mode, group=None):
         )
 
 
+def solve_and_route(rank, size):
+    def half(x):
+        return x.chunk(size)[rank]
+
+    answers = {}
+    for n, cut in SIZES:
+        S = scores(n)[:cut] if rank == 0 else scores(n)[cut:]
+        fixed = solve_prices(S, 2, passes=4)
+        solved = solve_prices(torch.from_numpy(S), 2)
+        answers[n, cut] = {
+            "fixed": fixed.price,
+            "solved": solved.price,
+            "bound": solved.dual_bound,
+            "load": solved.load,
+        }
+    for mode in ROUTERS:
+        router = router_of(mode, dist.group.WORLD)
+        indices = []
+        for x in steps():
+            indices.append(router(half(x)).indices)
+            router.update()
+        answers[mode] = {"price": router.price, "ema": router.price_ema, "indices": indices}
+    sign = moe.SignBiasRouter(8, 4, process_group=dist.group.WORLD)
+    sign.load_state_dict(moe.SignBiasRouter(8, 4).state_dict() | {"weight": torch.eye(4, 8)})
+    sign(half(steps()[0]))
+    sign.update()
+    answers["sign"] = sign.bias
+    return answers
+
+
 @pytest.fixture(scope="module")
 def answers(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("group")
-    outputs = [folder / f"{rank}.pt" for rank in range(2)]
-    start = sys.executable, "-m", "tests.distributed.price_worker"
     otopt.solve_prices(scores(64), 2)  # the processes find compiled kernels
-    processes = [
-        subprocess.Popen(
-            [*start, str(rank), "2", (folder / "meet").as_uri(), output],
-            cwd=ROOT, stderr=subprocess.PIPE, text=True,
-        )
-        for rank, output in enumerate(outputs)
-    ]  # fmt: skip
-    try:
-        for process in processes:
-            _, errors = process.communicate(timeout=180)
-            assert process.returncode == 0, errors
-    finally:
-        for process in processes:
-            process.kill()
-    return [torch.load(output) for output in outputs]
+    return on_processes(2, solve_and_route, tmp_path_factory.mktemp("group"))
 
 
 @pytest.mark.parametrize("size", SIZES)

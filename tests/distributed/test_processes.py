@@ -1,21 +1,17 @@
 """Two real processes over gloo give the answer of one."""
 
-import pickle
-import subprocess
-import sys
 import warnings
-from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import torch.distributed as dist
 
 import otopt
 from otopt.distributed import sparse_ot
 from otopt.testing import check_plan
-from tests.distributed.cases import CASES, problem
-
-ROOT = Path(__file__).parents[2]
+from tests.distributed.cases import CASES, part, problem
+from tests.distributed.processes import on_processes
 
 
 @pytest.fixture(scope="module")
@@ -27,28 +23,29 @@ def of_one():
         return {name: otopt.sparse_ot(**problem(name)[0], options=alike) for name in CASES}
 
 
+def solve_parts(rank, size):
+    warnings.simplefilter("ignore")
+    answers = {}
+    for name in CASES:
+        whole, cut = problem(name)
+        answers[name] = sparse_ot(**part(whole, [cut], rank))
+    whole, cut = problem("general")
+    own = part(whole, [cut], rank)
+    tensors = own | {name: torch.from_numpy(own[name]) for name in ("a", "b", "C")}
+    answers["tensors"] = sparse_ot(**tensors).value.item()
+    if rank == 1:
+        own["C"] = own["C"].copy()
+        own["C"][2, 3] = np.nan
+    try:
+        sparse_ot(**own)
+    except ValueError as error:
+        answers["bad input"] = str(error)
+    return answers
+
+
 @pytest.fixture(scope="module")
 def answers(tmp_path_factory, of_one):  # after it: the processes find compiled kernels
-    folder = tmp_path_factory.mktemp("group")
-    outputs = [folder / f"{rank}.pkl" for rank in range(2)]
-    start = sys.executable, "-m", "tests.distributed.worker"
-    processes = [
-        subprocess.Popen(
-            [*start, str(rank), "2", (folder / "meet").as_uri(), output],
-            cwd=ROOT,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank, output in enumerate(outputs)
-    ]
-    try:
-        for process in processes:
-            _, errors = process.communicate(timeout=180)
-            assert process.returncode == 0, errors
-    finally:
-        for process in processes:
-            process.kill()
-    return [pickle.loads(output.read_bytes()) for output in outputs]
+    return on_processes(2, solve_parts, tmp_path_factory.mktemp("group"))
 
 
 @pytest.mark.parametrize("name", CASES)

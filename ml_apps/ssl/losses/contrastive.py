@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ml_apps.ssl import terms
 from ml_apps.ssl._check import choice, positive
 from ml_apps.ssl.losses._base import TwoViewLoss
 from ml_apps.ssl.losses._chunks import sum_over_chunks
@@ -172,8 +173,6 @@ class SpectralContrastiveLoss(TwoViewLoss):
         n = len(z_a)
         z_a, z_b = (z / z.norm(dim=1, keepdim=True).clamp_min(1) for z in (z_a, z_b))
         attraction = -2 * (z_a * z_b).sum(dim=1).mean()
-        products = z_a @ z_b.T
-        products.diagonal().zero_()
-        repulsion = products.square().sum() / (n * (n - 1))
+        repulsion = terms.without_diagonal(z_a @ z_b.T).square().sum() / (n * (n - 1))
         total = self.mu * attraction + self.mu**2 * repulsion
         return Contrastive(total, attraction, repulsion)

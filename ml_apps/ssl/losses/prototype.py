@@ -149,26 +149,27 @@ class DINOLoss(_Distillation):
         Raises
         ------
         ValueError
-            If shapes differ, or no two views differ.
+            If shapes differ, or one of both has no view.
         """
         student = [z_a] if isinstance(z_a, Tensor) else list(z_a)
         teacher = [z_b] if isinstance(z_b, Tensor) else list(z_b)
+        if not student or not teacher:
+            raise ValueError(
+                "DINOLoss: student and teacher must hold at least one view each; got "
+                f"{len(student)} and {len(teacher)}"
+            )
         for z in (*student, *teacher):
             views("DINOLoss", student[0], z, at_least=1)
-        pairs = [
-            (u, v)
-            for u in range(len(teacher))
-            for v in range(len(student))
-            if u != v or len(student) == 1
-        ]
-        if not pairs:
-            raise ValueError("DINOLoss: student and teacher must hold two different views")
-        targets = self._targets(torch.cat(teacher)).chunk(len(teacher))
         log_student = [self._log_student(z) for z in student]
-        # Sum over teachers first: a target is multiplied once with each student view.
-        cross = sum(-(targets[u].exp() * log_student[v]).sum(dim=1).mean() for u, v in pairs)
-        entropy = sum(-(targets[u].exp() * targets[u]).sum(dim=1).mean() for u, _ in pairs)
-        cross, entropy = self._mean(cross / len(pairs)), self._mean(entropy / len(pairs))
+        cross = entropy = pairs = 0
+        for u, log_target in enumerate(self._targets(torch.cat(teacher)).chunk(len(teacher))):
+            others = [v for v in range(len(student)) if v != u or len(student) == 1]
+            pairs += len(others)
+            target = log_target.exp()
+            # The student's views are added up first: a target is multiplied with them once.
+            cross = cross - (target * sum(log_student[v] for v in others)).sum(dim=1).mean()
+            entropy = entropy - len(others) * (target * log_target).sum(dim=1).mean()
+        cross, entropy = self._mean(cross / pairs), self._mean(entropy / pairs)
         return Distillation(cross, entropy, cross - entropy)
 
 

@@ -1,5 +1,7 @@
 """Every loss, by name; importable by the processes of a test."""
 
+from functools import partial
+
 import torch
 
 from ml_apps.ssl import losses
@@ -7,29 +9,29 @@ from ml_apps.ssl.centering import CENTERS
 from ml_apps.ssl.prototypes import VMFPrototypes
 
 TWO_VIEWS = {
-    "NTXent": lambda **g: losses.NTXentLoss(0.3, **g),
-    "NTXent chunked": lambda **g: losses.NTXentLoss(0.3, chunk_size=5, **g),
-    "NTXent abs": lambda **g: losses.NTXentLoss(0.3, similarity="abs", **g),
-    "NTXent sq": lambda **g: losses.NTXentLoss(0.3, similarity="sq", transform_positive=True, **g),
-    "DCL": lambda **g: losses.NTXentLoss(0.3, decoupled=True, **g),
-    "DCL sq chunked": lambda **g: losses.NTXentLoss(
-        0.3, similarity="sq", decoupled=True, chunk_size=3, **g
+    "NTXent": partial(losses.NTXentLoss, 0.3),
+    "NTXent chunked": partial(losses.NTXentLoss, 0.3, chunk_size=5),
+    "NTXent abs": partial(losses.NTXentLoss, 0.3, similarity="abs"),
+    "NTXent sq": partial(losses.NTXentLoss, 0.3, similarity="sq", transform_positive=True),
+    "DCL": partial(losses.NTXentLoss, 0.3, decoupled=True),
+    "DCL sq chunked": partial(
+        losses.NTXentLoss, 0.3, similarity="sq", decoupled=True, chunk_size=3
     ),
-    "VICReg": lambda **g: losses.VICRegLoss(method="cov", **g),
-    "VICReg gram": lambda **g: losses.VICRegLoss(method="gram", **g),
-    "VICReg-exp": lambda **g: losses.VICRegLoss(repulsion="exp", tau=0.5, **g),
-    "VICReg-ctr": lambda **g: losses.VICRegLoss(repulsion="exp", axis="sample", tau=0.5, **g),
-    "VICReg samples": lambda **g: losses.VICRegLoss(axis="sample", **g),
-    "Barlow": lambda **g: losses.BarlowTwinsLoss(0.3, method="cov", **g),
-    "Barlow gram": lambda **g: losses.BarlowTwinsLoss(0.3, method="gram", **g),
-    "Spectral": lambda **g: losses.SpectralContrastiveLoss(2.0, **g),
-    "TCR": lambda **g: losses.TCRLoss(3.0, **g),
-    "SFRIK 1": lambda **g: losses.SFRIKLoss((1,), 10, **g),
-    "SFRIK 2 u": lambda **g: losses.SFRIKLoss((1, 4), 10, estimator="u", **g),
-    "SFRIK 3": lambda **g: losses.SFRIKLoss((1, 4, 4), 10, alignment="sum", **g),
-    "SFRIK 4": lambda **g: losses.SFRIKLoss((1, 4, 4, 2), 10, **g),
+    "VICReg": partial(losses.VICRegLoss, method="cov"),
+    "VICReg gram": partial(losses.VICRegLoss, method="gram"),
+    "VICReg-exp": partial(losses.VICRegLoss, repulsion="exp", tau=0.5),
+    "VICReg-ctr": partial(losses.VICRegLoss, repulsion="exp", axis="sample", tau=0.5),
+    "VICReg samples": partial(losses.VICRegLoss, axis="sample"),
+    "Barlow": partial(losses.BarlowTwinsLoss, 0.3, method="cov"),
+    "Barlow gram": partial(losses.BarlowTwinsLoss, 0.3, method="gram"),
+    "Spectral": partial(losses.SpectralContrastiveLoss, 2.0),
+    "TCR": partial(losses.TCRLoss, 3.0),
+    "SFRIK 1": partial(losses.SFRIKLoss, (1,), 10),
+    "SFRIK 2 u": partial(losses.SFRIKLoss, (1, 4), 10, estimator="u"),
+    "SFRIK 3": partial(losses.SFRIKLoss, (1, 4, 4), 10, alignment="sum"),
+    "SFRIK 4": partial(losses.SFRIKLoss, (1, 4, 4, 2), 10),
     "Uniformity": losses.UniformityLoss,
-    "Uniformity gegenbauer": lambda **g: losses.UniformityLoss(kernel="gegenbauer", **g),
+    "Uniformity gegenbauer": partial(losses.UniformityLoss, kernel="gegenbauer"),
 }
 DIM = 6
 PROTOTYPES = [(kind, center) for kind in ("vmf", "normalized", "free") for center in CENTERS]

@@ -110,6 +110,8 @@ def test_dino_by_hand_across_views():
     assert parts.divergence > 0
     with pytest.raises(ValueError, match="two views of one batch"):
         loss(views[0], views[1][:3])
+    with pytest.raises(ValueError, match="at least one view each; got 2 and 0"):
+        loss(views[:2], [])
 
 
 def test_ibot_by_hand():

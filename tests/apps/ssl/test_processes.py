@@ -1,10 +1,6 @@
 """Two gloo processes with half the batch each have the value and gradients of one with all."""
 
-import pickle
-import subprocess
-import sys
 from functools import partial
-from pathlib import Path
 
 import pytest
 import torch
@@ -12,8 +8,8 @@ import torch.distributed as dist
 
 from ml_apps.ssl import losses
 from tests.apps.ssl.cases import DIM, PROTOTYPES, TWO_VIEWS, dino, patches, two_views
+from tests.distributed.processes import on_processes
 
-ROOT = Path(__file__).parents[3]
 JOBS = {
     **TWO_VIEWS,
     **{f"DINO {kind} {c}": partial(dino, kind, c) for kind, c in PROTOTYPES},
@@ -42,28 +38,13 @@ def run(name, rank=0, size=1):
     return values, gradients, list(loss.buffers())
 
 
+def run_all(rank, size):
+    return {name: run(name, rank, size) for name in JOBS}
+
+
 @pytest.fixture(scope="module")
 def answers(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("group")
-    outputs = [folder / f"{rank}.pkl" for rank in range(2)]
-    start = sys.executable, "-m", "tests.apps.ssl.worker"
-    processes = [
-        subprocess.Popen(
-            [*start, str(rank), "2", (folder / "meet").as_uri(), output],
-            cwd=ROOT,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank, output in enumerate(outputs)
-    ]
-    try:
-        for process in processes:
-            _, errors = process.communicate(timeout=180)
-            assert process.returncode == 0, errors
-    finally:
-        for process in processes:
-            process.kill()
-    return [pickle.loads(output.read_bytes()) for output in outputs]
+    return on_processes(2, run_all, tmp_path_factory.mktemp("group"))
 
 
 @pytest.mark.parametrize("name", JOBS)

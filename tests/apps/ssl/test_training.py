@@ -65,6 +65,11 @@ def test_global_randomness_is_neither_used_nor_changed():
     assert all(torch.equal(one[k], other[k]) for k in one)
 
 
+def test_an_optimizer_that_is_not_there_is_refused():
+    with pytest.raises(ValueError, match=r"optimizer must be one of .*; got 'sgd'"):
+        Run(config("vicreg", optimizer="sgd"), images())
+
+
 def test_a_loss_that_is_not_finite_stops_the_run():
     run = Run(config("vicreg"), images() * float("nan"))
     with pytest.raises(ArithmeticError, match="at step 0; lower lr"):
@@ -221,6 +226,10 @@ def test_study_goes_on_where_it_stopped(tmp_path, monkeypatch, capsys):
     done = len(calls)
     assert done == 1 + len(study_duality.cells("digits", 2, 40, quick=True))
     assert study_duality.main(call) == 0
+    assert len(calls) == done
+    with pytest.raises(SystemExit):
+        study_duality.main([*call, "--limit", "100"])
+    assert "was measured with --limit 4000; got 100" in capsys.readouterr().err
     assert len(calls) == done
 
 
