@@ -16,19 +16,13 @@ def pin_threads(count=1):
         os.environ[name] = str(count)
 
 
-def describe():
-    """Machine, versions, threads, load and commit, for the JSON of a benchmark."""
-    import datetime as dt
+def describe(*peers):
+    """Machine, versions (of `peers` too), threads, load and commit, for the JSON of a benchmark."""
     import platform
     import subprocess
-    from importlib.metadata import PackageNotFoundError, version
     from pathlib import Path
 
-    def installed(package):
-        try:
-            return version(package)
-        except PackageNotFoundError:
-            return None
+    from ml_apps._run import environment
 
     cpu = platform.processor()
     info = Path("/proc/cpuinfo")
@@ -45,14 +39,11 @@ def describe():
         except OSError:
             return ""
 
-    packages = ("otopt", "numpy", "scipy", "numba", "torch", "pot", "cvxpy", "clarabel")
+    packages = ("otopt", "numpy", "scipy", "numba", "torch", "pot", "cvxpy", "clarabel", *peers)
     return {
-        "started": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        **environment(packages),
         "cpu": cpu,
         "cores": os.cpu_count(),
-        "system": platform.platform(),
-        "python": platform.python_version(),
-        "versions": {package: installed(package) for package in packages},
         "threads": {name: os.environ.get(name) for name in THREAD_VARIABLES},
         "load_average": os.getloadavg(),
         "commit": git("rev-parse", "HEAD") or None,

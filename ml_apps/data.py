@@ -119,6 +119,8 @@ def load_images(name, split="train", *, download=True):
     ------
     FileNotFoundError
         If it is nowhere; the message lists what was tried.
+    ValueError
+        For an unknown name or split, and a file whose content is another than it should be.
     """
     _refuse("load_images", "name", name, IMAGES)
     _refuse("load_images", "split", split, SPLITS)
@@ -148,6 +150,11 @@ def class_names(name, split="train"):
     Returns
     -------
     tuple of str
+
+    Raises
+    ------
+    ValueError, FileNotFoundError
+        As `load_images`; only Omniglot's names are read from its files.
     """
     _refuse("class_names", "name", name, IMAGES)
     _refuse("class_names", "split", split, SPLITS)
@@ -176,6 +183,8 @@ def load_table(name):
     ------
     FileNotFoundError
         If it is nowhere; the message lists what was tried.
+    ValueError
+        For an unknown name, and a file whose content is another than it should be.
     """
     _refuse("load_table", "name", name, tuple(TABLES))
     recipe = TABLES[name]

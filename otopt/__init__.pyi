@@ -3,7 +3,8 @@ from . import distributed, errors, nn, testing
 from ._backend import show_config
 from ._core.penalties import KLPenalty, L2Penalty, MassBounds
 from ._core.status import Status
-from .optimize.guess_and_check import GuessAndCheck, guess_and_check
+from .optimize.guess_and_check import guess_and_check
+from .optimize.guesser import GuessAndCheck
 from .optimize.minimize import minimize
 from .optimize.pattern_search import PatternSearch, pattern_search
 from .ot.assign import Routing, assign

@@ -5,7 +5,6 @@ quick one under a minute. OTT-JAX takes part where it is installed. Results are 
 measurement: an interrupted run keeps what it has, and ``--resume`` measures what is missing.
 """
 
-import argparse
 import os
 from functools import partial
 from pathlib import Path
@@ -51,12 +50,6 @@ def plan_of_run(quick):
     return jobs  # what takes longest comes last
 
 
-def label(job):
-    """What a measurement is known by."""
-    kind, measurement = job
-    return " ".join([kind, *map(str, getattr(measurement, "args", ()))])
-
-
 def show(run, console):
     """Tables of the cells and of the promises."""
     table = Table(title="CPU seconds (median) to an L1 marginal error of 1e-9, one thread")
@@ -79,12 +72,7 @@ def show(run, console):
 
 def main(argv=None):
     """Run, print, write; exit status 1 with --check where a promise is broken."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.entropic", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="small problems of every kind")
-    parser.add_argument("--check", action="store_true", help="fail where a promise is broken")
-    parser.add_argument("--resume", action="store_true", help="keep what the JSON holds")
-    parser.add_argument("--minutes", type=float, help="start nothing after so many")
-    parser.add_argument("--out", type=Path, help="JSON to write; a PNG is written beside it")
+    parser = _run.parser("benchmarks.entropic", __doc__, quick="small problems of every kind")
     args = parser.parse_args(argv)
     name = "entropic_quick.json" if args.quick else "entropic.json"
     path = args.out or RESULTS / name
@@ -94,22 +82,10 @@ def main(argv=None):
     run = {"environment": environment, "done": [], **{kind: [] for kind in KINDS}}
     if args.resume:
         run = _run.resume(run, path)
-    jobs = [job for job in plan_of_run(args.quick) if label(job) not in run["done"]]
-
-    def keep(job, record):
-        run[job[0]].append(record)
-        run["done"].append(label(job))
-
     _run.measure_all(
-        jobs,
-        run,
-        path,
-        console,
-        environment=environment,
-        warm_up=measure.warm_up,
-        minutes=args.minutes,
-        keep=keep,
-    )
+        _run.missing(plan_of_run(args.quick), run), run, path, console,
+        environment=environment, warm_up=measure.warm_up, minutes=args.minutes,
+    )  # fmt: skip
     run["cells"].sort(key=lambda c: (c["n"], c["m"], -c["reg"]))
     _run.write(run, path)
     show(run, console)

@@ -4,7 +4,6 @@ The quick run takes about two minutes, the full one five. Results are written af
 measurement: an interrupted run keeps what it has, and ``--resume`` measures what is missing.
 """
 
-import argparse
 from functools import partial
 from pathlib import Path
 
@@ -35,10 +34,6 @@ def plan_of_run(quick):
     ]
 
 
-def name_of(job):
-    return " ".join([job[0], *map(str, job[1].args[:4])])
-
-
 def show(run, console):
     for cell in run["cells"]:
         ffn = np.median(cell["ffn_milliseconds"])
@@ -66,12 +61,7 @@ def show(run, console):
 
 def main(argv=None):
     """Run, print, write; exit status 1 with --check where a promise is broken."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.moe", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="the three sizes of the promises")
-    parser.add_argument("--check", action="store_true", help="fail where a promise is broken")
-    parser.add_argument("--resume", action="store_true", help="keep what the JSON holds")
-    parser.add_argument("--minutes", type=float, help="start nothing after so many")
-    parser.add_argument("--out", type=Path, help="JSON to write; a PNG is written beside it")
+    parser = _run.parser("benchmarks.moe", __doc__, quick="the three sizes of the promises")
     args = parser.parse_args(argv)
     path = args.out or RESULTS / ("moe_quick.json" if args.quick else "moe.json")
     console = _run.console(150)
@@ -79,15 +69,9 @@ def main(argv=None):
     run = {"environment": environment, "done": [], **{kind: [] for kind in KINDS}}
     if args.resume:
         run = _run.resume(run, path)
-    jobs = [job for job in plan_of_run(args.quick) if name_of(job) not in run["done"]]
-
-    def keep(job, record):
-        run[job[0]].append(record)
-        run["done"].append(name_of(job))
-
     _run.measure_all(
-        jobs, run, path, console, environment=environment, warm_up=measure.warm_up,
-        minutes=args.minutes, keep=keep,
+        _run.missing(plan_of_run(args.quick), run), run, path, console,
+        environment=environment, warm_up=measure.warm_up, minutes=args.minutes,
     )  # fmt: skip
     run["cells"].sort(key=lambda c: (c["k"], c["n"] * c["m"]))
     _run.write(run, path)

@@ -27,6 +27,7 @@ from .solvers import SOLVERS, installed  # noqa: E402
 
 RESULTS = Path(__file__).parent.parent / "results"
 SLOW = ("Py-BOBYQA", "NOMAD", "scipy COBYQA")
+PEERS = ("nlopt", "Py-BOBYQA", "cma", "PyNomadBBO")  # distributions, for their versions
 
 
 def read(path):
@@ -77,10 +78,12 @@ def show(run, console):
         for tau in profiles.TAUS:
             table.add_column(f"tau {tau:g}", justify="right")
         table.add_column("CPU us / evaluation", justify="right")
+        table.add_column("runs that raised", justify="right")
         order = sorted(entry["solvers"], key=lambda s: -bars.solved(entry, s, 1e-5))
         for solver in order:
             shares = [f"{bars.solved(entry, solver, tau):.3f}" for tau in profiles.TAUS]
-            table.add_row(solver, *shares, f"{entry['solvers'][solver]['microseconds']:.0f}")
+            found = entry["solvers"][solver]
+            table.add_row(solver, *shares, f"{found['microseconds']:.0f}", str(found["raised"]))
         console.print(table)
     if all(bars.OURS in entry["solvers"] for entry in run["sets"].values()):
         _run.show_promises(bars.summary(run), console)
@@ -105,10 +108,13 @@ def main(argv=None):
     solvers = installed()
     if args.solvers:
         solvers = args.solvers.split(",")
+        for name in solvers:
+            if name not in installed():
+                parser.error(f"unknown or not installed: {name!r}; see SOLVERS in solvers.py")
     elif args.quick:
         solvers = [s for s in solvers if s not in SLOW]
 
-    environment = describe()
+    environment = describe(*PEERS)
     run = {"environment": environment, "sets": {}}
     known = {}
     if args.resume or args.again:
@@ -129,7 +135,7 @@ def main(argv=None):
         minutes=args.minutes, keep=keep,
     )  # fmt: skip
     names = [s for s in SOLVERS if any(key[1] == s for key in known)]
-    run["sets"] = summaries(sets if args.sets else list(SETS), names, args.quick, known)
+    run["sets"] = summaries(SETS, names, args.quick, known)
     _run.write(run, path)
     left = sum(job[:3] not in known for job in jobs)
     console.print(f"{left} measurements left")

@@ -18,10 +18,10 @@ def history(solver, problem, budget=BUDGET):
     """Evaluations at which the best value improved and those values, and CPU seconds.
 
     A value that is not finite improves nothing. The first entry is the value at the start of the
-    solver, whatever it is; values out of bounds do not count.
+    solver, whatever it is; values out of bounds do not count. What the solver raises ends the run
+    and is returned last, except that its package is missing or broken, which is no run of it.
     """
     maxfev = budget * (problem.n + 1)
-    judge = problem.truth or problem.fun
     calls, steps = 0, []
     best = np.inf
 
@@ -32,7 +32,7 @@ def history(solver, problem, budget=BUDGET):
         calls += 1
         x = np.array(x, float)
         value = problem.fun(x)
-        seen = value if problem.truth is None else judge(x)
+        seen = value if problem.truth is None else problem.truth(x)
         if seen < best and _is_inside(x, problem.bounds):
             best = seen
             steps.append((calls, float(seen)))
@@ -45,6 +45,8 @@ def history(solver, problem, budget=BUDGET):
             solver(counted, problem.x0.copy(), problem.bounds, maxfev)
         except OutOfBudget:
             pass
+        except ImportError:
+            raise
         except Exception as error:  # noqa: BLE001 (a peer that fails keeps what it had)
             return steps, time.process_time() - start, calls, f"{type(error).__name__}: {error}"
     return steps, time.process_time() - start, calls, ""

@@ -22,7 +22,8 @@ def solved_at(steps, best, start, tau):
 def summarise(problems, runs):
     """Per problem f_0 and f_L; per solver evaluations to every tau, in the order of `problems`.
 
-    `runs` maps solvers to one record for each problem.
+    "raised" counts the runs that ended by an error. `runs` maps solvers to one record for each
+    problem.
     """
     # The noise of a stochastic problem does not matter where its truth is known.
     starts = [float((p.truth or p.fun)(p.x0)) for p in problems]
@@ -41,6 +42,7 @@ def summarise(problems, runs):
             "microseconds": 1e6
             * float(np.sum([r["seconds"] for r in records]))
             / max(int(np.sum([r["calls"] for r in records])), 1),
+            "raised": sum(bool(r["error"]) for r in records),
         }
         for name, records in runs.items()
     }

@@ -1,6 +1,9 @@
 """A second set: what Moré, Garbow and Hillstrom have besides, and functions of Toint and Powell.
 
-Used to check an order of solvers that was found on the first set; no solver here was tuned on it.
+Used to check an order of solvers that was found on the first set. The constants of pattern search
+were chosen by the first set and its variants, but this one was measured between versions: it is no
+untouched test.
+
 Least-squares functions are from ACM TOMS 7, 1981, doi 10.1145/355934.355936, where the numbers in
 the comments are theirs; the others are among the functions of M. J. D. Powell, "The NEWUOA software
 for unconstrained optimization without derivatives", 2006, doi 10.1007/0-387-30065-1_16, and of

@@ -129,12 +129,5 @@ PACKAGES = {"nlopt": "nlopt", "Py-BOBYQA": "pybobyqa", "cma": "cma", "NOMAD": "P
 
 def installed():
     """The names of the solvers that can run here."""
-    return [
-        name
-        for name in SOLVERS
-        if all(
-            importlib.util.find_spec(module)
-            for word, module in PACKAGES.items()
-            if name.partition(" ")[0] == word
-        )
-    ]
+    modules = {name: PACKAGES.get(name.partition(" ")[0], "otopt") for name in SOLVERS}
+    return [name for name, module in modules.items() if importlib.util.find_spec(module)]

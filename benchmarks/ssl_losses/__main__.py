@@ -5,7 +5,6 @@ resident memory (Linux). lightly without torchvision: ``pip install --no-deps li
 missing, ours alone are measured. About six minutes, half a minute with ``--quick``.
 """
 
-import argparse
 import json
 import os
 import subprocess
@@ -78,12 +77,7 @@ def show(run, console):
 
 def main(argv=None):
     """Run, print, write; exit status 1 with --check where a promise is broken."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.ssl_losses", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="small batches, briefly")
-    parser.add_argument("--check", action="store_true", help="fail where a promise is broken")
-    parser.add_argument("--resume", action="store_true", help="go on with the file's run")
-    parser.add_argument("--minutes", type=float, help="stop after the cell that passes them")
-    parser.add_argument("--out", type=Path, help="JSON to write")
+    parser = _run.parser("benchmarks.ssl_losses", __doc__, quick="small batches, briefly")
     args = parser.parse_args(argv)
     path = args.out or RESULTS / ("ssl_losses_quick.json" if args.quick else "ssl_losses.json")
     console = _run.console(120)
@@ -101,7 +95,7 @@ def main(argv=None):
     jobs = [("losses", partial(measured, cell, 1 if args.quick else 12)) for cell in cells]
     _run.measure_all(
         jobs, run, path, console,
-        environment=environment, warm_up=lambda: None, minutes=args.minutes,
+        environment=environment, minutes=args.minutes,
     )  # fmt: skip
     show(run, console)
     # The quick cells are too small for the promises.

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import validate_data
 
 from . import _gaps
-from ._fitting import Problem, check_parameters, fit
-from ._network import forward
-from ._training import Penalty
+from ._estimator import FairEstimator
+from ._fitting import Problem, check_parameters
 
 __all__ = ["FairClassifier", "FairRegressor"]
 
@@ -23,28 +22,7 @@ GIVEN = {  # within which classes groups are compared
 }
 
 
-class _FairEstimator(BaseEstimator):
-    """What the two have in common: parameters, networks, fitting."""
-
-    def _fit(self, X, y, sensitive_features, sample_weight, problem):
-        network = fit(self, X, y, sensitive_features, sample_weight, problem)
-        self.coefs_, self.intercepts_ = network.weights, network.biases
-        self.lam_, self.gap_ = network.lam, network.gap
-        self.loss_curve_, self.n_iter_ = network.losses, len(network.losses)
-        self.groups_ = network.groups
-        return self
-
-    def _penalty(self, given, codes, shares, squash):
-        """What differences between groups cost; a new one for each fit, whose memory it holds."""
-        return Penalty(given, codes, shares, squash, self.cost, self.memory, self.slack)
-
-    def _output(self, X):
-        check_is_fitted(self)
-        X = validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
-        return forward(X, self.coefs_, self.intercepts_)
-
-
-class FairClassifier(ClassifierMixin, _FairEstimator):
+class FairClassifier(ClassifierMixin, FairEstimator):
     r"""Binary classifier whose predictions are distributed alike in all groups.
 
     .. math:: \min_\theta \; \frac1N \sum_i \log(1 + e^{-y_i f_\theta(x_i)})
@@ -156,21 +134,13 @@ class FairClassifier(ClassifierMixin, _FairEstimator):
         min_group_size=2,
         random_state=None,
     ):
-        self.constraint = constraint
-        self.lam = lam
-        self.target_gap = target_gap
-        self.cost = cost
-        self.hidden_layer_sizes = hidden_layer_sizes
+        super().__init__(
+            constraint, lam=lam, target_gap=target_gap, cost=cost,
+            hidden_layer_sizes=hidden_layer_sizes, alpha=alpha, learning_rate=learning_rate,
+            max_iter=max_iter, batch_size=batch_size, min_per_group=min_per_group, memory=memory,
+            slack=slack, min_group_size=min_group_size, random_state=random_state,
+        )  # fmt: skip
         self.temperature = temperature
-        self.alpha = alpha
-        self.learning_rate = learning_rate
-        self.max_iter = max_iter
-        self.batch_size = batch_size
-        self.min_per_group = min_per_group
-        self.memory = memory
-        self.slack = slack
-        self.min_group_size = min_group_size
-        self.random_state = random_state
 
     def fit(self, X, y, *, sensitive_features=None, sample_weight=None):
         """Fit the model.
@@ -190,6 +160,18 @@ class FairClassifier(ClassifierMixin, _FairEstimator):
         Returns
         -------
         self
+
+        Raises
+        ------
+        ValueError
+            For parameters, classes, groups or weights that break the rules above, before any work.
+        FloatingPointError
+            The loss exploded: the learning rate is too large.
+
+        Warns
+        -----
+        FairnessWarning
+            Groups that take no part, a gap that was not reached, or a fit that was stopped.
         """
         check_parameters(self, GIVEN)
         X, y = validate_data(self, X, y, dtype=[np.float64, np.float32])
@@ -278,7 +260,7 @@ class FairClassifier(ClassifierMixin, _FairEstimator):
         return tags
 
 
-class FairRegressor(RegressorMixin, _FairEstimator):
+class FairRegressor(RegressorMixin, FairEstimator):
     r"""Regressor whose predictions are distributed alike in all groups.
 
     .. math:: \min_\theta \; \frac1N \sum_i (y_i - f_\theta(x_i))^2
@@ -324,39 +306,6 @@ class FairRegressor(RegressorMixin, _FairEstimator):
     (True, True)
     """
 
-    def __init__(
-        self,
-        constraint="demographic_parity",
-        *,
-        lam=1.0,
-        target_gap=None,
-        cost="range",
-        hidden_layer_sizes=(),
-        alpha=None,
-        learning_rate=None,
-        max_iter=None,
-        batch_size=None,
-        min_per_group=32,
-        memory=0,
-        slack=0.0,
-        min_group_size=2,
-        random_state=None,
-    ):
-        self.constraint = constraint
-        self.lam = lam
-        self.target_gap = target_gap
-        self.cost = cost
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.alpha = alpha
-        self.learning_rate = learning_rate
-        self.max_iter = max_iter
-        self.batch_size = batch_size
-        self.min_per_group = min_per_group
-        self.memory = memory
-        self.slack = slack
-        self.min_group_size = min_group_size
-        self.random_state = random_state
-
     def fit(self, X, y, *, sensitive_features=None, sample_weight=None):
         """Fit the model.
 
@@ -375,6 +324,11 @@ class FairRegressor(RegressorMixin, _FairEstimator):
         Returns
         -------
         self
+
+        Raises
+        ------
+        ValueError, FloatingPointError
+            As in `FairClassifier.fit`, whose warnings it gives too.
         """
         check_parameters(self, ("demographic_parity", "strong_dp"))
         X, y = validate_data(self, X, y, dtype=[np.float64, np.float32], y_numeric=True)

@@ -46,6 +46,11 @@ def demographic_parity_difference(y_true, y_pred, *, sensitive_features, sample_
     -------
     float
         Between 0 and 1; 0 for one group.
+
+    Raises
+    ------
+    ValueError
+        For inputs of different lengths, missing labels, more than two classes, weights < 0.
     """
     function = "demographic_parity_difference"
     _, y_pred, groups, weight = _read(function, y_true, y_pred, sensitive_features, sample_weight)
@@ -64,6 +69,11 @@ def equal_opportunity_difference(y_true, y_pred, *, sensitive_features, sample_w
     -------
     float
         Between 0 and 1.
+
+    Raises
+    ------
+    ValueError
+        As in `equalized_odds_difference`.
     """
     return _conditional(
         "equal_opportunity_difference", y_true, y_pred, sensitive_features, sample_weight, (1,)
@@ -87,6 +97,11 @@ def equalized_odds_difference(y_true, y_pred, *, sensitive_features, sample_weig
     -------
     float
         Between 0 and 1.
+
+    Raises
+    ------
+    ValueError
+        As in `demographic_parity_difference`, and without `y_true`.
     """
     return _conditional(
         "equalized_odds_difference", y_true, y_pred, sensitive_features, sample_weight, (0, 1)
@@ -122,6 +137,11 @@ def wasserstein_parity_difference(
     -------
     float
         0 if and only if all groups have the same distribution of scores.
+
+    Raises
+    ------
+    ValueError
+        For inputs of different lengths, missing labels, scores that are not finite, weights < 0.
     """
     function = "wasserstein_parity_difference"
     _, scores, groups, weight = _read(function, y_true, y_pred, sensitive_features, sample_weight)
@@ -133,19 +153,18 @@ def ks_parity_difference(y_true, y_pred, *, sensitive_features, sample_weight=No
 
     Parameters
     ----------
-    y_true : array_like, shape (N,)
-        Not used; None is fine.
-    y_pred : array_like, shape (N,)
-        Scores, probabilities or predicted numbers, finite.
-    sensitive_features : array_like, shape (N,) or (N, q)
-        Labels of groups, none missing; columns are intersected.
-    sample_weight : array_like, shape (N,), optional
-        Weights >= 0.
+    y_true, y_pred, sensitive_features, sample_weight
+        As in `wasserstein_parity_difference`.
 
     Returns
     -------
     float
         Between 0 and 1.
+
+    Raises
+    ------
+    ValueError
+        As in `wasserstein_parity_difference`.
     """
     function = "ks_parity_difference"
     _, scores, groups, weight = _read(function, y_true, y_pred, sensitive_features, sample_weight)
@@ -161,7 +180,7 @@ class NullGap(NamedTuple):
         Mean over permutations.
     upper : float
         Their 95 % quantile: a gap below it cannot be told from noise.
-    draws : ndarray
+    draws : ndarray, shape (n_permutations,)
         All of them.
     """
 
@@ -180,7 +199,7 @@ def null_gap(metric, y_true, y_pred, *, sensitive_features, n_permutations=100, 
     y_true, y_pred, sensitive_features
         As for the metric.
     n_permutations : int
-        How often.
+        How often, at least once.
     rng : int or numpy.random.Generator, optional
         As in `numpy.random.default_rng`.
 
@@ -188,7 +207,15 @@ def null_gap(metric, y_true, y_pred, *, sensitive_features, n_permutations=100, 
     -------
     NullGap
         Mean, 95 % quantile, all draws.
+
+    Raises
+    ------
+    ValueError
+        For less than one permutation, and whatever the metric refuses.
     """
+    if n_permutations < 1:
+        message = f"null_gap: `n_permutations` must be an integer >= 1; got {n_permutations!r}."
+        raise ValueError(message)
     rng = np.random.default_rng(rng)
     number = read_groups("null_gap", sensitive_features, len(y_pred)).number
     draws = np.array(

@@ -69,15 +69,10 @@ def train(net, recipe, problem, thetas, seed, visit):
     n, M = len(y), len(thetas)
     size = min(recipe.batch, max(1, n // 2))
     thetas = torch.from_numpy(thetas)
-    shapes = net.shapes
 
     def loss(theta, x, labels):
-        arrays, at = {}, 0
-        for name, shape in shapes.items():
-            count = int(np.prod(shape))
-            arrays[name] = theta[at : at + count].reshape(shape)
-            at += count
-        return F.cross_entropy(logits(arrays, x, problem.channels, problem.side), labels)
+        z = logits(net.parameters(theta), x, problem.channels, problem.side)
+        return F.cross_entropy(z, labels)
 
     gradients = vmap(grad(loss))
     velocity = torch.zeros_like(thetas)

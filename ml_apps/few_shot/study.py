@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import json
-import time
+from functools import partial
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import track
 from threadpoolctl import threadpool_limits
 
+from ml_apps import _run
 from otopt.optimize import networks
 
 from . import methods, problems, report
@@ -56,28 +54,6 @@ def measure(cell, quick):
     return {"cell": list(cell)} | record
 
 
-def load(path):
-    """Records of a file, none without it."""
-    return json.loads(path.read_text()) if path.exists() else []
-
-
-def save(records, path):
-    """Replace the file in one step."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".tmp")
-    lines = ",\n".join(json.dumps(_rounded(r), allow_nan=False) for r in records)
-    partial.write_text(f"[\n{lines}\n]\n")
-    partial.replace(path)
-
-
-def _rounded(x):
-    if isinstance(x, float):
-        return float(f"{x:.6g}")
-    if isinstance(x, dict):
-        return {k: _rounded(v) for k, v in x.items()}
-    return [_rounded(v) for v in x] if isinstance(x, list) else x
-
-
 def main(argv=None):
     """Run what is missing, print the tables, draw the figures."""
     parser = argparse.ArgumentParser(prog="python -m ml_apps.few_shot.study",
@@ -90,9 +66,7 @@ def main(argv=None):
     parser.add_argument("--minutes", type=float, help="stop after that long; the rest can wait")
     parser.add_argument("--out", type=Path, help="folder of the JSON and the figures")
     args = parser.parse_args(argv)
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=130)
+    console = _run.console(130)
     folder = args.out or RESULTS
     threadpool_limits(1)
     import torch
@@ -104,23 +78,20 @@ def main(argv=None):
         console.print(f"{error}\nGoing on with the 8 x 8 digits of scikit-learn.", style="yellow")
         args.data = "digits"
     path = folder / f"{args.data}{'_quick' if args.quick else ''}.json"
-    records = load(path)
-    done = {tuple(r["cell"]) for r in records}
-    todo = [c for c in jobs(args) if c not in done and (not args.only or args.only in c)]
-    began = saved = time.monotonic()
-    try:
-        for cell in track(todo, "cells", console=console, disable=not console.is_terminal):
-            if args.minutes and time.monotonic() - began > 60 * args.minutes:
-                break
-            records.append(measure(cell, args.quick))
-            if time.monotonic() - saved > 5:
-                save(records, path)
-                saved = time.monotonic()
-    except KeyboardInterrupt:
-        console.print("stopped; what was measured is kept")
-    save(records, path)
-    report.show(records, console)
-    for figure in report.draw(records, folder, path.stem):
+    environment = _run.environment(("otopt", "numpy", "numba", "torch"))
+    run = _run.resume({"environment": environment, "records": []}, path)
+    done = {tuple(record["cell"]) for record in run["records"]}
+    todo = [
+        ("records", partial(measure, cell, args.quick))
+        for cell in jobs(args)
+        if cell not in done and (not args.only or args.only in cell)
+    ]
+    _run.measure_all(
+        todo, run, path, console,
+        environment=environment, minutes=args.minutes, write=_run.write_lines,
+    )  # fmt: skip
+    report.show(run["records"], console)
+    for figure in report.draw(run["records"], folder, path.stem):
         console.print(f"figure: {figure}")
     return 0
 

@@ -51,6 +51,16 @@ class PriceRouter(Router):
         Steps that "lagged" spends in batch first, with an exact capacity of 1 (policy "repair").
     process_group : torch.distributed.ProcessGroup, optional
         Group whose tokens share prices: 2 m numbers a pass are added up over it. None is local.
+
+    Raises
+    ------
+    ValueError
+        For an unknown `train`, an `ema` outside [0, 1), and what `Router` refuses.
+
+    Warns
+    -----
+    UserWarning
+        `causal` with "in_batch", where tokens see later ones while training.
     """
 
     def __init__(

@@ -151,7 +151,11 @@ def warm_up():
     """Compile the kernels, so that no part pays for it; seconds it took."""
     start = time.perf_counter()
     rng = np.random.default_rng(0)
-    for n, m, k in ((160, 320, 1), (160, 200, 3), (200, 160, 1)):
-        C = ((rng.random((n, 1, 3)) - rng.random((m, 3))) ** 2).sum(axis=2)
+    # Unequal sizes, a matching, colours that repeat, many colours for few paints: all ways to go.
+    for n, m, k, shades in (
+        (160, 320, 1, 256), (160, 160, 1, 256), (160, 320, 3, 4), (400, 160, 1, 256),
+    ):  # fmt: skip
+        x, y = (rng.integers(shades, size=(size, 3)) / shades for size in (n, m))
+        C = ((x[:, None] - y) ** 2).sum(axis=2)
         sparse(np.full(n, 1 / n), np.full(m, 1 / m), C, k)
     return time.perf_counter() - start

@@ -6,7 +6,7 @@ term at a potential p is ``min_r F(r) + p r``; the mass that attains it answers 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -83,6 +83,11 @@ class KLPenalty(Penalty):
     rho : float
         > 0, in units of the cost.
 
+    Raises
+    ------
+    ValueError, TypeError
+        `rho` is not a positive number.
+
     Examples
     --------
     >>> import otopt
@@ -122,6 +127,11 @@ class L2Penalty(Penalty):
     rho : float
         > 0, in units of cost per mass, as `reg` is.
 
+    Raises
+    ------
+    ValueError, TypeError
+        `rho` is not a positive number.
+
     Examples
     --------
     >>> import otopt
@@ -160,6 +170,11 @@ class MassBounds(Penalty):
     low, high : float
         Shares of the nominal masses, ``0 <= low <= high`` and finite; by default none has to move.
 
+    Raises
+    ------
+    ValueError, TypeError
+        `low` or `high` breaks that rule.
+
     Examples
     --------
     >>> import otopt
@@ -171,7 +186,7 @@ class MassBounds(Penalty):
     """
 
     low: float = 0.0
-    high: float = field(default=1.0)
+    high: float = 1.0
 
     def __post_init__(self):
         low = as_real("MassBounds", "low", self.low, low=0.0)

@@ -128,12 +128,10 @@ class SparseOT(_Blocks):
         if len(rows) < len(a) or len(columns) < len(b):
             kept = cost[np.ix_(rows, columns)]
             low, high = float(kept.min()), float(kept.max())
-        Ct = np.ascontiguousarray(kept.T)
+        Ct, by_rows = _both_ways(kept)
         unit = (high - low) or abs(high) or 1.0
         if reg is None:
             reg = unit / mass
-        # numba compiles anew for read-only arrays; the transposed copy serves there too.
-        by_rows = kept if kept.flags.c_contiguous and kept.flags.writeable else Ct.T
         return cls(
             a=a[rows], b=b[columns], Ct=Ct, C=by_rows, k=min(k, len(rows)), reg=reg, mass=mass,
             unit=unit, rows=rows, columns=columns, cost=cost, shape=cost.shape,
@@ -155,10 +153,10 @@ class SparseOT(_Blocks):
                 raise ValueError(message)
         k, reg = _check_settings(function, k, reg, n)
         mass = max(float(a.sum()), float(b.sum()))
-        Ct = np.ascontiguousarray(cost.T)
+        Ct, by_rows = _both_ways(cost)
         unit = (high - low) or abs(high) or 1.0
         return cls(
-            a=a, b=b, Ct=Ct, C=np.ascontiguousarray(cost), k=k,
+            a=a, b=b, Ct=Ct, C=by_rows, k=k,
             reg=unit / mass if reg is None else reg, mass=mass, unit=unit,
             rows=np.arange(n), columns=np.arange(m), cost=cost, shape=cost.shape,
         )  # fmt: skip
@@ -181,6 +179,15 @@ class SparseOT(_Blocks):
             reg=unit / mass if reg is None else reg, mass=mass, unit=unit,
             rows=rows, columns=columns, cost=(X, Y), shape=shape,
         )  # fmt: skip
+
+
+def _both_ways(cost):
+    """The cost by columns, C-contiguous, and by rows, which is the same memory where it can be.
+
+    Both are writeable: numba compiles anew for read-only arrays.
+    """
+    Ct = np.require(cost.T, requirements=("C", "W"))
+    return Ct, cost if cost.flags.c_contiguous and cost.flags.writeable else Ct.T
 
 
 def _check_settings(function, k, reg, n):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import operator
+import os
 
 import numpy as np
 
@@ -19,6 +20,7 @@ __all__ = [
     "as_positive_int",
     "as_real",
     "as_stack",
+    "as_threads",
     "check_cost_given",
 ]
 
@@ -262,3 +264,12 @@ def as_positive_int(function, name, x):
         message = f"{rule}; got {value}."
         raise ValueError(message)
     return value
+
+
+def as_threads(function, workers):
+    """Return a number of threads; -1 is one for every core that this process may use."""
+    if workers != -1:
+        return as_positive_int(function, "workers", workers)
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -31,9 +31,11 @@ def evaluate(alpha, reference, a, b, Ct, k, reg, mu, lists, columns):
     reference[:] = alpha
     m = b.shape[0]
     # Lists with room for every row never ask for more.
+    first = np.int64(0)  # for a literal numba would compile anew
     _prox_range(
-        0, m, alpha, rise, Ct, b, k, reg, mu, lists, columns, np.empty(m), np.empty(m, np.int64)
-    )
+        first, m, alpha, rise, Ct, b, k, reg, mu, lists, columns, np.empty(m),
+        np.empty(m, np.int64),
+    )  # fmt: skip
     gradient = a.copy()
     for j in range(m):
         for q in range(lists.count[j]):

@@ -15,15 +15,7 @@ from ._numba_exp import fma
 from ._numba_guess import EXAMPLES, mean_logistic, square_norm
 from ._numba_vectors import convolve_pool, dense
 from .numba_philox import fill_signed32
-
-
-def offsets(sizes, classes):
-    """Where each of the ten arrays of parameters starts, and their number."""
-    channels, side, C1, C2, F1, F2 = sizes
-    features = C2 * (((side - 4) // 2 - 4) // 2) ** 2
-    lengths = (C1 * channels * 25, C1, C2 * C1 * 25, C2,
-             features * F1, F1, F1 * F2, F2, classes * F2, classes)  # fmt: skip
-    return (0, *(int(s) for s in np.cumsum(lengths)))
+from .reference_lenet import offsets
 
 
 @functools.cache

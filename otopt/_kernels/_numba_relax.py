@@ -55,7 +55,8 @@ def relaxed_value(support, columns, k, reg):
 @njit(cache=True)
 def _bound(alpha, a, b, Ct, k, reg, value, beta, rows, mass):
     """The exact semi-dual: to compare iterates by, not the certificate that is returned."""
-    _conjugate_range(0, b.shape[0], alpha, Ct, b, k, reg, value, beta, rows, mass)
+    first = np.int64(0)  # for a literal numba would compile anew
+    _conjugate_range(first, b.shape[0], alpha, Ct, b, k, reg, value, beta, rows, mass)
     total = 0.0
     lost = 0.0
     for sign, terms in ((1.0, a * alpha), (-1.0, value)):

@@ -35,7 +35,9 @@ from ._numba_pool import (
 )
 from ._numba_relax import relaxed_value
 
-NEWTON_STEPS = 25
+# Not Python's integers: for a literal argument numba would compile `ascend` anew.
+NEWTON_STEPS, POLISH_NEWTON_STEPS = np.int64(25), np.int64(30)
+DIVE_NEWTON_STEPS, LAST_NEWTON_STEPS = np.int64(30), np.int64(10)
 CONVERGED = 1e-6
 PATIENCE = 6
 STALL = 0.7
@@ -43,7 +45,6 @@ POLISH_STEPS = 12
 REFILLS = 4
 DIVE_DEPTH = 6
 DIVE_STEPS = 3
-DIVE_NEWTON_STEPS = 30
 FREED = 0.3
 
 
@@ -166,8 +167,9 @@ def _polish(a, b, reg, unit, total, lists, columns, alpha):
     nit, value = 0, np.inf
     for _ in range(POLISH_STEPS):
         alpha, _, support, steps, _ = ascend(
-            alpha, reference, a, b, no_cost, n, reg, mu, lists, columns, 1e-11 * total, 30
-        )
+            alpha, reference, a, b, no_cost, n, reg, mu, lists, columns, 1e-11 * total,
+            POLISH_NEWTON_STEPS,
+        )  # fmt: skip
         nit += steps
         recentre(lists, columns)
         previous, value = value, relaxed_value(support, columns, n, reg)
@@ -286,7 +288,7 @@ def round_small(a, b, Ct, k, reg, unit, total, relaxed, certificate, settings, l
     if k == 1 or not excess:
         ascend(
             reference.copy(), reference, a, b, Ct, capacity, reg, mu, lists, columns,
-            1e-11 * total, 10,
+            1e-11 * total, LAST_NEWTON_STEPS,
         )  # fmt: skip
         excess = has_excess(columns, k)
     support = pack_support(lists, columns)

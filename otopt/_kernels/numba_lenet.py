@@ -3,9 +3,9 @@
 import numpy as np
 
 from ._numba_guess import square_norm
-from ._numba_guess_lenet import offsets
 from ._numba_lenet_forward import Caches, Parameters, count_right, forward, loss_sum
 from ._numba_lenet_trial import COMMIT, POLL, TRIAL, Scratch, evaluate, loss_scale
+from .reference_lenet import offsets
 
 __all__ = ["Search", "logits"]
 

@@ -10,7 +10,6 @@ import torch
 
 from otopt._backend import is_tensor, numpy_views
 from otopt.errors import InfeasibleError, NotConvergedError, OtoptWarning
-from otopt.ot.sparse import sparse_ot
 
 __all__ = ["METRICS", "Batch"]
 
@@ -41,11 +40,11 @@ class _Problem(NamedTuple):
     cost: tuple[torch.Tensor, ...]  # C (n, m), or x (n, d) and y (m, d)
     metric: str | None
 
-    def solve(self, k, **settings):
+    def solve(self, solver, **settings):
         with torch.no_grad():
             C = self.cost[0] if self.metric is None else _all_costs(self.metric, *self.cost)
-            _, (a, b, C) = numpy_views("sparse_ot", a=self.a, b=self.b, C=C)
-            return sparse_ot(a, b, C, k, **settings)
+            _, (a, b, C) = numpy_views(solver.__name__, a=self.a, b=self.b, C=C)
+            return solver(a, b, C, **settings)
 
     def differentiable(self, rows, columns):
         """Masses, and costs of the entries asked for, in float64."""
@@ -127,20 +126,14 @@ class Batch:
             )
             raise ValueError(message)
 
-    def solve(self, k, *, must_succeed, **settings):
-        """Results of all problems; where they `must_succeed`, the first failure is raised."""
-        if is_tensor(settings["reg"]) and settings["reg"].requires_grad:
-            message = (
-                f"{self.function}: `reg` must be a number: the answer is not differentiated by it; "
-                "got a tensor that requires grad; use float(reg)."
-            )
-            raise TypeError(message)
+    def solve(self, solver, *, must_succeed, **settings):
+        """`solver` on all problems; where they `must_succeed`, the first failure is raised."""
         results = []
         for index, problem in enumerate(self.problems):
             with warnings.catch_warnings():
                 if must_succeed:  # what they would say is raised
                     warnings.simplefilter("ignore", OtoptWarning)
-                result = problem.solve(k, **settings)
+                result = problem.solve(solver, **settings)
             if must_succeed:
                 try:
                     result.raise_if_failed()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import torch
 
-from otopt._backend import numpy_views
 from otopt.ot.exact import emd
 
 from ._functions import Solution, value
@@ -78,16 +77,10 @@ def emd_value(a, b, C, *, maxiter=None, time_limit=None):
             [0.0000, 0.5000]]))
     """
     batch = Batch("emd_value", a, b, (C,))
-    values = [
-        _value_of(problem, maxiter=maxiter, time_limit=time_limit) for problem in batch.problems
-    ]
+    results = batch.solve(emd, must_succeed=True, maxiter=maxiter, time_limit=time_limit)
+    values = []
+    for problem, result in zip(batch.problems, results, strict=True):
+        solution = Solution.of_plan(result)
+        inputs = problem.differentiable(solution.graph.rows, solution.graph.columns)
+        values.append(value(*inputs, solution))
     return torch.stack(values).to(batch.dtype).reshape(batch.shape)
-
-
-def _value_of(problem, **limits):
-    with torch.no_grad():
-        _, arrays = numpy_views("emd_value", a=problem.a, b=problem.b, C=problem.cost[0])
-        result = emd(*arrays, **limits)
-    result.raise_if_failed()
-    solution = Solution.of_plan(result)
-    return value(*problem.differentiable(solution.graph.rows, solution.graph.columns), solution)

@@ -8,6 +8,7 @@ import torch
 
 from otopt._core.penalties import as_penalties
 from otopt.ot.result import OTResult
+from otopt.ot.sparse import sparse_ot
 
 from ._functions import Solution, bound, masses, value
 from ._problems import Batch
@@ -226,14 +227,25 @@ def _check_objective(function, objective):
         raise ValueError(message)
 
 
+def _solve_all(batch, k, *, reg, **settings):
+    """Results of `sparse_ot`; `reg` is a constant."""
+    if torch.is_tensor(reg) and reg.requires_grad:
+        message = (
+            f"{batch.function}: `reg` must be a number: the answer is not differentiated by it; "
+            "got a tensor that requires grad; use float(reg)."
+        )
+        raise TypeError(message)
+    return batch.solve(sparse_ot, k=k, reg=reg, **settings)
+
+
 def _solve_values(batch, k, objective, **settings):
     """Differentiable values of a batch, and the results behind them."""
     _check_objective(batch.function, objective)
     if objective == "value":
-        results = batch.solve(k, must_succeed=True, **settings)
+        results = _solve_all(batch, k, must_succeed=True, **settings)
         solve, differentiate = Solution.of_plan, value
     else:
-        results = batch.solve(k, must_succeed=False, rounding="none", **settings)
+        results = _solve_all(batch, k, must_succeed=False, rounding="none", **settings)
         solve, differentiate = Solution.of_relaxation, bound
     penalties = as_penalties(batch.function, settings.get("marginal_penalty"))
     differentiate = differentiate if penalties is None else bound
@@ -249,7 +261,7 @@ def _solve_values(batch, k, objective, **settings):
 
 def _solve_plans(batch, k, **settings):
     """Differentiable plans of a batch."""
-    results = batch.solve(k, must_succeed=True, **settings)
+    results = _solve_all(batch, k, must_succeed=True, **settings)
     width = max(result.rows.shape[1] for result in results)
     rows, mass = [], []
     for problem, result in zip(batch.problems, results, strict=True):

@@ -1,6 +1,17 @@
 """How probable acceptance is, from how often it happened."""
 
-__all__ = ["acceptance"]
+from otopt._core.validation import as_real
+
+__all__ = ["acceptance", "as_confidence"]
+
+
+def as_confidence(function, confidence):
+    """A float in (0, 1)."""
+    number = as_real(function, "confidence", confidence, low=0.0, strict=True)
+    if number >= 1:
+        message = f"{function}: `confidence` must be below 1; got {number}."
+        raise ValueError(message)
+    return number
 
 
 def acceptance(accepted, checked, *, ends_with_accepted, confidence):

@@ -8,7 +8,9 @@ import numpy as np
 
 from otopt._backend import kernels
 
-__all__ = ["Checked", "Checker", "Source"]
+from ._objective import as_number, check_shape
+
+__all__ = ["Checked", "Checker", "Source", "accepts"]
 
 
 class Source:
@@ -29,6 +31,13 @@ class Source:
 
     def _drawn(self, index, sampler):
         return sampler(np.random.Generator(np.random.Philox(key=(self.seed, index))))
+
+
+def accepts(accept, value):
+    """Whether a value passes: never NaN, otherwise as the callable says or up to the number."""
+    if np.isnan(value):
+        return False
+    return bool(accept(value) if callable(accept) else value <= accept)
 
 
 class Checked(NamedTuple):
@@ -58,11 +67,6 @@ class Checker:
             return self._together(first, candidates)
         return self._one_by_one(first, candidates, wanted)
 
-    def _accepts(self, value):
-        if np.isnan(value):
-            return False
-        return bool(self.accept(value) if callable(self.accept) else value <= self.accept)
-
     def _one_by_one(self, first, candidates, wanted):
         indices, values, nfev, failed, error = [], [], 0, 0, None
         best = (np.inf, -1)
@@ -73,7 +77,7 @@ class Checker:
                     nfev += 1
                     point = np.array(x, copy=True) if isinstance(x, np.ndarray) else x
                     rest = self.args if self.examples is None else (example, *self.args)
-                    value = self._number(self.fun(point, *rest))
+                    value = as_number(self.function, self.fun(point, *rest))
                     fits, total = self._judge(value, total)
                     if not fits:
                         break
@@ -102,7 +106,7 @@ class Checker:
                 )
                 raise ValueError(message)
             return total + value <= self.accept, total + value
-        fits = self._accepts(value)
+        fits = accepts(self.accept, value)
         if self.examples is None:
             return fits, value
         return fits, total + value
@@ -117,14 +121,8 @@ class Checker:
                 break
             rest = self.args if self.examples is None else (example, *self.args)
             nfev += len(alive)
-            values = np.asarray(self.fun(X[alive].T.copy(), *rest))
-            if values.shape != alive.shape:
-                message = (
-                    f"{self.function}: `fun` must return shape (S,) for an array (n, S) where "
-                    f"`vectorized`; got shape {values.shape} for S = {len(alive)}."
-                )
-                raise ValueError(message)
-            values = values.astype(float)
+            returned = self.fun(X[alive].T.copy(), *rest)
+            values = check_shape(self.function, returned, len(alive)).astype(float)
             failed += int(np.isnan(values).sum())
             judged = [self._judge(v, t) for v, t in zip(values, total[alive], strict=True)]
             total[alive] = [t for _, t in judged]
@@ -139,13 +137,3 @@ class Checker:
             best = min(places, default=(np.inf, -1))
         indices = [first + int(i) for i in alive]
         return Checked(indices, [float(v) for v in total[alive]], nfev, failed, None, best)
-
-    def _number(self, value):
-        array = np.asarray(value)
-        if array.size != 1 or array.dtype.kind not in "fiub":
-            message = (
-                f"{self.function}: `fun` must return one real number; got "
-                f"{type(value).__name__} of shape {array.shape} and dtype {array.dtype}."
-            )
-            raise TypeError(message)
-        return float(array.reshape(()))

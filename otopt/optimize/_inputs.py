@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from otopt._core.validation import as_positive_int
+
 from ._domain import Domain
 
-__all__ = ["Space", "as_bounds", "as_start"]
+__all__ = ["Space", "as_bounds", "as_count", "as_start"]
 
 
 def as_start(function, x0):
@@ -33,6 +35,14 @@ def as_start(function, x0):
         message = f"{function}: `x0` must be finite; got x0[{i}] = {x[i]}."
         raise ValueError(message)
     return x
+
+
+def as_count(function, name, value):
+    """A non-negative integer; whole floats, such as 1e4, are taken for one."""
+    if isinstance(value, (float, np.floating)) and float(value).is_integer():
+        value = int(value)
+    is_zero = value == 0 and not isinstance(value, bool)
+    return 0 if is_zero else as_positive_int(function, name, value)
 
 
 def as_bounds(function, bounds, n=None):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import time
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -12,17 +11,17 @@ import numpy as np
 from otopt._core.interrupts import Interrupts
 from otopt._core.progress import StatusLine
 
-from ._objective import WorkersDied
+from ._workers import WorkersDied
 
 __all__ = [
     "MESSAGES",
-    "Checkpoint",
     "Limits",
     "OutOfBudget",
     "Stop",
     "Values",
     "call_back",
     "drive",
+    "ending",
 ]
 
 MESSAGES = {
@@ -56,67 +55,6 @@ class Limits(NamedTuple):
     maxfev: int
     maxiter: int | None = None
     time_limit: float | None = None
-
-
-class Checkpoint:
-    """Evaluations in order, in a file: a search that is run again is answered from it first.
-
-    Searches are functions of the answers they get, so nothing else needs to be kept.
-    """
-
-    INTERVAL = 30.0  # seconds between writes
-
-    def __init__(self, function, path, digest, n):
-        self.function, self.path, self.digest = (
-            function,
-            None if path is None else Path(path),
-            digest,
-        )
-        self.points, self.values = [], []
-        self.known_points, self.known_values = np.empty((0, n)), np.empty(0)
-        self.written = time.monotonic()
-        if self.path is not None and self.path.exists():
-            with np.load(self.path) as file:
-                if str(file["digest"]) != digest:
-                    message = (
-                        f"{function}: `checkpoint` must come from a search with the same "
-                        f"arguments; {self.path} does not; delete it to start anew."
-                    )
-                    raise ValueError(message)
-                self.known_points, self.known_values = file["points"], file["values"]
-
-    def recall(self, point):
-        """The recorded value of the next evaluation, or None."""
-        k = len(self.values)
-        if k >= len(self.known_values):
-            return None
-        if not np.array_equal(self.known_points[k], point):
-            message = (
-                f"{self.function}: evaluation {k} of `checkpoint` was at another point; it was "
-                "written with other versions or on another machine; delete it to start anew."
-            )
-            raise ValueError(message)
-        return float(self.known_values[k])
-
-    def record(self, point, value):
-        """Append one evaluation; written now and then."""
-        if self.path is None:
-            return
-        self.points.append(point.copy())
-        self.values.append(value)
-        if time.monotonic() - self.written > self.INTERVAL:
-            self.write()
-
-    def write(self):
-        """Replace the file in one step."""
-        if self.path is None or len(self.values) < len(self.known_values):
-            return
-        partial = self.path.with_name(self.path.name + ".partial")
-        with partial.open("wb") as file:
-            points = np.array(self.points).reshape(len(self.points), -1)
-            np.savez(file, digest=self.digest, points=points, values=np.array(self.values))
-        partial.replace(self.path)
-        self.written = time.monotonic()
 
 
 class Values:
@@ -198,19 +136,36 @@ def call_back(callback, result):
         raise Stop(99) from None
 
 
+def ending(work):
+    """Status and reason that `work` returns, or what broke it off."""
+    try:
+        return work()
+    except OutOfBudget:
+        return 1, ""
+    except Stop as stop:
+        return stop.status, stop.reason
+    except WorkersDied as error:
+        return 5, str(error)
+    except KeyboardInterrupt:
+        return 98, ""
+
+
 def drive(search, values, limits, *, report, callback, progress, name):
     """Let the search ask until it is done; status and reason.
 
     `search` has `run`, `nit`; `report()` builds the intermediate result for the callback.
     """
-    started = time.monotonic()
     questions = search.run()
-    seen = 0
-    try:
+
+    def work():
+        started, seen = time.monotonic(), 0
         with Interrupts() as interrupts, StatusLine(progress) as line:
             question = next(questions)
             while True:
-                question = questions.send(values.answer(question))
+                try:
+                    question = questions.send(values.answer(question))
+                except StopIteration:
+                    return 0, ""
                 if interrupts.requested:
                     raise Stop(98)
                 if search.nit != seen:
@@ -223,16 +178,9 @@ def drive(search, values, limits, *, report, callback, progress, name):
                 elapsed = time.monotonic() - started
                 if limits.time_limit is not None and elapsed > limits.time_limit:
                     raise Stop(3)
-    except StopIteration:
-        return 0, ""
-    except OutOfBudget:
-        return 1, ""
-    except Stop as stop:
-        return stop.status, stop.reason
-    except WorkersDied as error:
-        return 5, str(error)
-    except KeyboardInterrupt:
-        return 98, ""
+
+    try:
+        return ending(work)
     finally:
         questions.close()
         values.checkpoint.write()

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
-from typing import Any
-
 import numpy as np
 
-__all__ = ["Objective", "WorkersDied", "as_workers"]
+from ._workers import Workers
 
-
-class WorkersDied(RuntimeError):
-    """A process of the pool ended; what it worked on is lost."""
+__all__ = ["Objective", "as_number", "check_shape"]
 
 
 class _Guarded:
@@ -28,20 +22,27 @@ class _Guarded:
             return error
 
 
-def as_workers(function, workers):
-    """Return the number of processes, or None and a map-like callable."""
-    if callable(workers):
-        return None, workers
-    rule = f"{function}: `workers` must be -1, a positive integer or a callable like map"
-    if isinstance(workers, bool) or not isinstance(workers, (int, np.integer)):
-        message = f"{rule}; got {workers!r} of type {type(workers).__name__}."
+def as_number(function, value):
+    """What the user's function returned as a float."""
+    array = np.asarray(value)
+    if array.size != 1 or array.dtype.kind not in "fiub":
+        message = (
+            f"{function}: `fun` must return one real number; got {type(value).__name__} of shape "
+            f"{array.shape} and dtype {array.dtype}; return the sum or the maximum of several."
+        )
         raise TypeError(message)
-    if workers == -1:
-        return os.cpu_count() or 1, None
-    if workers < 1:
-        message = f"{rule}; got {workers}."
+    return float(array.reshape(()))
+
+
+def check_shape(function, values, count):
+    """What a vectorized function returned for `count` points as an array."""
+    if np.shape(values) != (count,):
+        message = (
+            f"{function}: `fun` must return shape (S,) for an array (n, S) where `vectorized`; got "
+            f"shape {np.shape(values)} for S = {count}."
+        )
         raise ValueError(message)
-    return int(workers), None
+    return np.asarray(values)
 
 
 class Objective:
@@ -57,24 +58,20 @@ class Objective:
             raise TypeError(message)
         self.function, self.vectorized = function, vectorized
         self.guarded = _Guarded(fun, args)
-        self.workers, mapping = as_workers(function, workers)
-        self.map: Any = mapping
+        self.workers = Workers(function, workers)
         self.calls = self.failed = 0
         self.last_error = ""
-        self._pool = None
 
     @property
     def width(self):
         """How many points are worth handing over at once; None for any number."""
-        return None if self.vectorized or self.map else self.workers
+        return None if self.vectorized else self.workers.count
 
     def __enter__(self):
         return self
 
     def __exit__(self, kind, *rest):
-        if self._pool is not None:
-            self._pool.shutdown(wait=kind is None, cancel_futures=True)
-            self._pool = None
+        self.workers.__exit__(kind, *rest)
 
     def __call__(self, points):
         """Values (k,) at the rows of points (k, n)."""
@@ -86,25 +83,11 @@ class Objective:
             values = self.guarded(points.T.copy())
             if isinstance(values, Exception):
                 return [values] * len(points)
-            shape = np.shape(values)
-            if shape != (len(points),):
-                message = (
-                    f"{self.function}: `fun` must return shape (S,) for an array (n, S) where "
-                    f"`vectorized`; got shape {shape} for S = {len(points)}."
-                )
-                raise ValueError(message)
-            return list(np.asarray(values))
+            return list(check_shape(self.function, values, len(points)))
         copies = [point.copy() for point in points]
-        if self.map is not None:
-            return list(self.map(self.guarded, copies))
-        if self.workers == 1 or len(points) == 1:
-            return [self.guarded(point) for point in copies]
-        if self._pool is None:
-            self._pool = ProcessPoolExecutor(self.workers)
-        try:
-            return list(self._pool.map(self.guarded, copies))
-        except BrokenExecutor as error:
-            raise WorkersDied(str(error)) from error
+        if len(points) == 1 and self.workers.count:  # not worth a process
+            return [self.guarded(copies[0])]
+        return list(self.workers.map(self.guarded, copies))
 
     def _judge(self, value):
         is_first, self.calls = self.calls == 0, self.calls + 1
@@ -114,15 +97,7 @@ class Objective:
             self.failed += 1
             self.last_error = f"{type(value).__name__}: {value}"
             return np.inf
-        array = np.asarray(value)
-        if array.size != 1 or array.dtype.kind not in "fiub":
-            message = (
-                f"{self.function}: `fun` must return one real number; got "
-                f"{type(value).__name__} of shape {array.shape} and dtype {array.dtype}; "
-                "return the sum or the maximum of several."
-            )
-            raise TypeError(message)
-        number = float(array.reshape(()))
+        number = as_number(self.function, value)
         if np.isnan(number) or number == np.inf:
             self.failed += 1
             return np.inf

@@ -24,6 +24,7 @@ FLAT = 0.25  # least singular value, in steps, of points that fix a gradient
 SHORT = 0.01  # of the step: model steps below that are not tried
 MEMORY = 0.7  # of the trust in the model
 TRUSTED = 0.35  # below that (three failures in a row), simplex moves stand in for polls
+CONTRACTION = 0.25  # of the step after a poll that found nothing
 LARGEST = 1e10  # step, over the first
 HUGE = 1e200  # values beyond that do not enter the model
 
@@ -41,13 +42,11 @@ class PatternSettings(NamedTuple):
 
     step: float
     xtol: float
-    search: str = "quadratic"
-    poll: str = "opportunistic"
-    directions: str = "ortho"
-    decrease: float = 0.0
-    contraction: float = 0.25
-    restarts: int = 5
-    noisy: bool = False
+    search: str
+    poll: str
+    directions: str
+    noisy: bool
+    restarts: int
 
 
 class Search:
@@ -168,7 +167,7 @@ class Search:
             yield from self._shrink()
 
     def _shrink(self):
-        self.step *= self.settings.contraction
+        self.step *= CONTRACTION
         if self.settings.noisy:  # a lucky value must not stay the best for ever
             value = float((yield Question(self.x[None], again=True))[0])
             if np.isfinite(value):
@@ -242,7 +241,7 @@ class Search:
         )
         self._take(x, f)
         if self.f < before:
-            self.step = max(size, self.step * self.settings.contraction)
+            self.step = max(size, self.step * CONTRACTION)
         else:
             yield from self._shrink()
 
@@ -261,8 +260,7 @@ class Search:
             moves = moves[np.argsort(expected, kind="stable")]
         if not len(moves):
             return False
-        target = self.f - self.settings.decrease * self.step**2
         is_complete = self.settings.poll == "complete"
-        values = yield from self._ask(moves, None if is_complete else target)
+        values = yield from self._ask(moves, None if is_complete else self.f)
         best = int(np.argmin(values))
-        return bool(values[best] < target) and self._take(moves[best], values[best])
+        return self._take(moves[best], values[best])

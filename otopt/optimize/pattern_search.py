@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from otopt._core.validation import as_choice, as_positive_int, as_real
+from otopt._core.validation import as_choice, as_real
 from otopt.errors import ConvergenceWarning
 
-from ._inputs import Space
-from ._loop import MESSAGES, Checkpoint, Limits, Values, drive
+from ._checkpoint import Checkpoint
+from ._inputs import Space, as_count
+from ._loop import MESSAGES, Limits, Values, drive
 from ._objective import Objective
 from ._pattern import PatternSettings, Search
 from ._result import new_result
@@ -26,8 +27,6 @@ SEARCHES, POLLS, DIRECTIONS = (
     ("opportunistic", "complete"),
     ("ortho", "axes"),
 )
-# What scipy.optimize.minimize hands to every method.
-UNUSED = ("jac", "hess", "hessp")
 
 
 def pattern_search(
@@ -191,8 +190,8 @@ def pattern_search(
     searcher = PatternSearch(x0, **given)
     n = len(searcher.space.origin)
     limits = Limits(
-        BUDGET * (n + 1) if maxfev is None else _as_count("maxfev", maxfev),
-        None if maxiter is None else _as_count("maxiter", maxiter),
+        BUDGET * (n + 1) if maxfev is None else as_count(NAME, "maxfev", maxfev),
+        None if maxiter is None else as_count(NAME, "maxiter", maxiter),
         None if time_limit is None else as_real(NAME, "time_limit", time_limit, low=0.0),
     )
     with Objective(NAME, fun, args, vectorized=vectorized, workers=workers) as objective:
@@ -264,7 +263,7 @@ class PatternSearch:
         ):
             as_choice(NAME, name, value, known)
         xtol = as_real(NAME, "xtol", xtol, low=0.0, strict=True)
-        restarts = _as_count("restarts", restarts)
+        restarts = as_count(NAME, "restarts", restarts)
         self.space = Space.from_arguments(NAME, x0, bounds, constraints, initial_step)
         settings = PatternSettings(
             step=self.space.step, xtol=xtol, search=search, poll=poll, directions=directions,
@@ -374,10 +373,3 @@ class PatternSearch:
         return new_result(
             **fields, nit=self.search.nit, step=self.search.step, certified=self.certified
         )
-
-
-def _as_count(name, value):
-    """A non-negative integer."""
-    if isinstance(value, (float, np.floating)) and float(value).is_integer():
-        value = int(value)
-    return 0 if value == 0 and not isinstance(value, bool) else as_positive_int(NAME, name, value)

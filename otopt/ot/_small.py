@@ -46,8 +46,9 @@ def relax_small(problem, kernels, monitor, *, tol, maxiter, options):
         schedule.inner_rtol, schedule.inner_cap, BELOW_FLOOR,
     )  # fmt: skip
     reg = float(problem.reg)
+    by_rows = np.ascontiguousarray(problem.C)  # numba would compile anew for the other order
     _, best, gradient, support, reference, mu, gap, nit, nfev, converged = kernels.relax_small(
-        problem.a, problem.b, problem.C, problem.Ct, problem.k, reg, float(problem.unit),
+        problem.a, problem.b, by_rows, problem.Ct, problem.k, reg, float(problem.unit),
         problem.mass, tol, maxiter, lists, columns, settings,
     )  # fmt: skip
     oracle = ProximalDual(

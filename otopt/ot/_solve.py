@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 import warnings
 from collections.abc import Callable
@@ -13,7 +12,7 @@ from otopt._backend import small_kernels
 from otopt._core.options import SparseOTOptions, resolve_options
 from otopt._core.progress import StatusLine
 from otopt._core.status import Status
-from otopt._core.validation import as_positive_int, as_real
+from otopt._core.validation import as_positive_int, as_real, as_threads
 from otopt._oracles.proximal_dual import ProximalDual
 from otopt._rounding.rounding import round_plan
 from otopt._rounding.small import round_small
@@ -50,9 +49,7 @@ def check_settings(function, *, tol, maxiter, rounding, workers, callback, optio
     options = resolve_options(function, SparseOTOptions, options)
     tol = as_real(function, "tol", tol, low=0.0, strict=True)
     maxiter = DEFAULT_MAXITER if maxiter is None else as_positive_int(function, "maxiter", maxiter)
-    if workers == -1:
-        workers = os.cpu_count() or 1
-    workers = as_positive_int(function, "workers", workers)
+    workers = as_threads(function, workers)
     if rounding not in ROUNDINGS:
         message = f"{function}: `rounding` must be one of {ROUNDINGS}; got {rounding!r}."
         raise ValueError(message)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 import warnings
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from otopt._core.entropic import EntropicOT
 from otopt._core.options import SinkhornOptions, resolve_options
 from otopt._core.progress import StatusLine
 from otopt._core.status import Status
-from otopt._core.validation import as_positive_int, as_real
+from otopt._core.validation import as_positive_int, as_real, as_threads
 from otopt._oracles.entropic_dual import EntropicDual
 from otopt.errors import ConvergenceWarning
 
@@ -175,9 +174,7 @@ def sinkhorn(
     maxiter = (
         DEFAULT_MAXITER if maxiter is None else as_positive_int("sinkhorn", "maxiter", maxiter)
     )
-    workers = (
-        os.cpu_count() or 1 if workers == -1 else as_positive_int("sinkhorn", "workers", workers)
-    )
+    workers = as_threads("sinkhorn", workers)
     if callback is not None and not callable(callback):
         message = f"sinkhorn: `callback` must be callable; got {type(callback).__name__}."
         raise TypeError(message)

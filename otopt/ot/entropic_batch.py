@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import time
 import warnings
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -16,16 +15,16 @@ from otopt._backend import numpy_views
 from otopt._core.options import SinkhornOptions, resolve_options
 from otopt._core.problems import MASS_RTOL, MASS_RTOL_SINGLE, NEGLIGIBLE
 from otopt._core.status import Status
-from otopt._core.validation import as_positive_int, as_real, as_stack
+from otopt._core.validation import as_positive_int, as_real, as_stack, as_threads
 from otopt.errors import ConvergenceWarning
 
+from ._entropic_tensors import LazyResult, at_home
 from .entropic import DEFAULT_MAXITER
 from .result import Potentials
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from otopt._backend import TensorHome
 
 __all__ = ["EntropicBatch", "sinkhorn_batch"]
 
@@ -33,7 +32,7 @@ OUTCOMES = np.array([Status.OPTIMAL, Status.ITERATION_LIMIT, Status.PRECISION_LI
 
 
 @dataclass(frozen=True, repr=False)
-class EntropicBatch:
+class EntropicBatch(LazyResult):
     """Entropic plans of B problems, each with its own status and certificate.
 
     Of problems in torch tensors, `potentials`, `value` and `plan` are tensors.
@@ -68,30 +67,6 @@ class EntropicBatch:
     elapsed: float
     reg: NDArray
     _problem: tuple = field(compare=False)
-    # Where this is in tensors: the same in NumPy, and where its arrays go.
-    _exact: tuple[EntropicBatch, TensorHome] | None = field(
-        default=None, compare=False
-    )  # of tensors
-
-    def in_tensors(self, home: TensorHome) -> EntropicBatch:
-        """Return the batch with tensors for arrays.
-
-        Parameters
-        ----------
-        home : TensorHome
-            Where they go.
-
-        Returns
-        -------
-        EntropicBatch
-            The same results.
-        """
-        return replace(
-            self,
-            potentials=Potentials(*(home.real(x) for x in self.potentials)),
-            value=home.real(self.value),
-            _exact=(self, home),
-        )
 
     @property
     def success(self) -> NDArray:
@@ -99,11 +74,9 @@ class EntropicBatch:
         return self.status == Status.OPTIMAL
 
     @cached_property
+    @at_home
     def plan(self) -> NDArray:
         """The plans (B, n, m)."""
-        if self._exact is not None:
-            exact, home = self._exact
-            return home.real(exact.plan)
         a, b, C = self._problem
         f, g = self.potentials
         exponent = f[:, :, None] + g[:, None] - C
@@ -185,11 +158,7 @@ def sinkhorn_batch(a, b, C, *, reg, tol=1e-9, maxiter=None, workers=1, options=N
         if maxiter is None
         else as_positive_int("sinkhorn_batch", "maxiter", maxiter)
     )
-    workers = (
-        os.cpu_count() or 1
-        if workers == -1
-        else as_positive_int("sinkhorn_batch", "workers", workers)
-    )
+    workers = as_threads("sinkhorn_batch", workers)
     home, (a, b, C) = numpy_views("sinkhorn_batch", a=a, b=b, C=C)
     a, b, C, reg = _check(a, b, C, reg)
     scale = a.sum(axis=1, keepdims=True)

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from otopt._core.status import Status
 from otopt.errors import NotConvergedError
 
+from ._entropic_tensors import LazyResult, at_home
 from .result import Potentials
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from otopt._backend import TensorHome
     from otopt._core.entropic import EntropicOT
 
 __all__ = ["Bounds", "EntropicResult"]
@@ -28,7 +28,7 @@ class Bounds(NamedTuple):
 
 
 @dataclass(frozen=True, repr=False)
-class EntropicResult:
+class EntropicResult(LazyResult):
     r"""An entropic transport plan with its certificate.
 
     Arrays are of the library that the problem was given in. For torch tensors, `value`,
@@ -88,30 +88,6 @@ class EntropicResult:
     elapsed: float
     reg: float
     _problem: EntropicOT = field(compare=False)
-    # Where this is in tensors: the same in NumPy, and where its arrays go.
-    _exact: tuple[EntropicResult, TensorHome] | None = field(
-        default=None, compare=False
-    )  # of tensors
-
-    def in_tensors(self, home: TensorHome) -> EntropicResult:
-        """Return the result with tensors for arrays.
-
-        Parameters
-        ----------
-        home : TensorHome
-            Where they go.
-
-        Returns
-        -------
-        EntropicResult
-            The same result.
-        """
-        return replace(
-            self,
-            potentials=Potentials(*(home.real(x) for x in self.potentials)),
-            value=home.real(self.value),
-            _exact=(self, home),
-        )
 
     @property
     def success(self) -> bool:
@@ -119,6 +95,7 @@ class EntropicResult:
         return self.status.is_success
 
     @cached_property
+    @at_home
     def log_plan(self) -> NDArray:
         """Logarithm of the plan.
 
@@ -129,9 +106,6 @@ class EntropicResult:
         """
         import numpy as np
 
-        if self._exact is not None:
-            exact, home = self._exact
-            return home.real(exact.log_plan)
         problem = self._problem
         f, g = self.potentials
         with np.errstate(divide="ignore"):
@@ -143,15 +117,14 @@ class EntropicResult:
         return log_plan
 
     @cached_property
+    @at_home
     def plan(self) -> NDArray:
         """The plan (n, m)."""
         import numpy as np
 
-        if self._exact is not None:
-            exact, home = self._exact
-            return home.real(exact.plan)
         return np.exp(self.log_plan)
 
+    @at_home
     def rounded(self) -> NDArray:
         """Round the plan to one that meets the marginals up to floating-point rounding.
 
@@ -166,9 +139,6 @@ class EntropicResult:
         """
         import numpy as np
 
-        if self._exact is not None:
-            exact, home = self._exact
-            return home.real(exact.rounded())
         a, b = self._problem.a, self._problem.b
         if not self._problem.balanced:
             return self.plan

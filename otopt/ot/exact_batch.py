@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 
@@ -11,7 +10,7 @@ import numpy as np
 from otopt._backend import numpy_views
 from otopt._core.problems import LinearOT
 from otopt._core.status import Status
-from otopt._core.validation import as_positive_int
+from otopt._core.validation import as_threads
 from otopt.errors import ConvergenceWarning
 
 from ._exact_solve import Session, Settings
@@ -81,7 +80,7 @@ def emd_batch(a, b, C, *, maxiter=None, time_limit=None, method="auto", workers=
     settings = Settings.check(
         NAME, maxiter=maxiter, time_limit=time_limit, method=method, callback=None, options=options
     )
-    threads = None if callable(workers) else _thread_count(workers)
+    threads = None if callable(workers) else as_threads(NAME, workers)
     costs = _sequence("C", C, 2)
     sources, targets = (_for_each(name, x, len(costs)) for name, x in (("a", a), ("b", b)))
     with Session(settings) as session:
@@ -111,12 +110,6 @@ def emd_batch(a, b, C, *, maxiter=None, time_limit=None, method="auto", workers=
         result if home is None else as_tensors(result, home)
         for result, home in zip(results, homes, strict=True)
     ]
-
-
-def _thread_count(workers):
-    if workers == -1:
-        return os.cpu_count() or 1
-    return as_positive_int(NAME, "workers", workers)
 
 
 def _sequence(name, x, ndim):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +12,7 @@ from otopt._backend import kernels as select_kernels
 from otopt._backend import numpy_views
 from otopt._core.problems import SparseOT
 from otopt._core.status import Status
-from otopt._core.validation import as_positive_int
+from otopt._core.validation import as_threads
 from otopt.errors import ConvergenceWarning, FeasibilityWarning
 
 from ._axis import as_axis, check_orientation, transposed_result
@@ -181,16 +180,9 @@ def _collect(run_all, jobs):
     return results
 
 
-def _cores():
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def _threads(workers):
     """A function like `map` over that many threads."""
-    count = _cores() if workers == -1 else as_positive_int(NAME, "workers", workers)
+    count = as_threads(NAME, workers)
     if count == 1:
         return map
 

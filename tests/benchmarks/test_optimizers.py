@@ -109,9 +109,27 @@ def test_a_solver_that_fails_keeps_what_it_had():
     assert (steps, error) == ([(1, 2.0)], "ArithmeticError: no more")
 
 
+def test_a_missing_package_is_no_failed_run():
+    def solver(fun, x0, bounds, maxfev):
+        raise ImportError
+
+    with pytest.raises(ImportError):
+        history(solver, Problem("bowl", lambda x: float(x @ x), np.ones(2)))
+
+
+def test_unknown_solvers_are_refused_before_anything_is_measured(tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        benchmark.main(["--solvers", "Simplex", "--out", str(tmp_path / "run.json")])
+    assert "'Simplex'" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
 def runs_of(*histories):
     return {
-        name: [{"steps": h, "seconds": 1.0, "calls": 100} for h in per_problem]
+        name: [
+            {"steps": h, "seconds": 1.0, "calls": 100, "error": "" if len(h) > 1 else "E: e"}
+            for h in per_problem
+        ]
         for name, per_problem in histories
     }
 
@@ -124,6 +142,7 @@ def test_profiles_by_hand():
     )
     entry = profiles.summarise(chosen, runs)
     assert entry["best"] == [0.0, 0.0]
+    assert [entry["solvers"][name]["raised"] for name in "ab"] == [1, 0]
     assert entry["solvers"]["a"]["evaluations"]["0.1"] == [4, None]
     assert entry["solvers"]["b"]["evaluations"]["0.1"] == [40, 30]
     shares = profiles.data_profile(entry, "b", 1e-1, np.array([14.9, 15, 20]))

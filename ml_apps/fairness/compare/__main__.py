@@ -7,18 +7,13 @@ diabetes data that come with scikit-learn and two seeds. Every record is written
 
 from __future__ import annotations
 
-import argparse
-import datetime as dt
-import json
-import platform
-import time
-from importlib.metadata import PackageNotFoundError, version
+import functools
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 from threadpoolctl import threadpool_limits
+
+from ml_apps import _run
 
 from . import bars, plots
 from .measure import GAPS, measure, null_record
@@ -30,18 +25,12 @@ PACKAGES = ("otopt", "numpy", "scikit-learn", "torch", "fairlearn", "fairret", "
 
 def main(argv=None):
     """Measure, print, write; exit status 1 with --check where a promise is broken."""
-    parser = argparse.ArgumentParser(prog="python -m ml_apps.fairness.compare", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="scikit-learn's data, two seeds")
-    parser.add_argument("--resume", action="store_true", help="go on with the records of --out")
-    parser.add_argument("--check", action="store_true", help="fail where a promise is broken")
+    quick = "scikit-learn's data, two seeds"
+    parser = _run.parser("ml_apps.fairness.compare", __doc__, quick=quick)
     parser.add_argument("--seeds", type=int, help="splits of each data set (2 or 5, by task)")
-    parser.add_argument("--minutes", type=float, help="stop after so many")
     parser.add_argument("--task", action="append", help="only this task; may be repeated")
-    parser.add_argument("--out", type=Path, help="JSON to write; a PNG is written beside it")
     args = parser.parse_args(argv)
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=150)
+    console = _run.console(150)
     path = args.out or Path("fairness_quick.json" if args.quick else "fairness.json")
     tasks = list((QUICK if args.quick else TASKS).values())
     if args.task:
@@ -49,35 +38,26 @@ def main(argv=None):
         if unknown:
             parser.error(f"no task {unknown}; there are {[t.name for t in tasks]}")
         tasks = [t for t in tasks if t.name in args.task]
-    run = {"environment": _environment(), "records": [], "null": {}, "skipped": {}}
-    if args.resume and path.exists():
-        run |= json.loads(path.read_text())
+    environment = _run.environment(PACKAGES)
+    run = {"environment": environment, "records": [], "null": {}, "skipped": {}}
+    if args.resume:
+        run = _run.resume(run, path)
     threadpool_limits(1)
     tasks = _with_data(tasks, run, console)
-    _measure_all(tasks, args.seeds, run, path, args.minutes, console)
+    _run.measure_all(
+        _jobs(tasks, args.seeds, run, console), run, path, console,
+        environment=environment, minutes=args.minutes, write=_run.write_lines,
+    )  # fmt: skip
     _show(run, tasks, console)
     plots.draw(run, tasks, path.with_suffix(".png"))
-    rows = bars.promises(run)
-    broken = [text for text, *_, kept in rows if not kept]
-    if args.check and broken:
-        console.print("broken:", *broken, sep="\n  ")
-        return 1
-    return 0
-
-
-def _environment():
-    def installed(package):
-        try:
-            return version(package)
-        except PackageNotFoundError:
-            return None
-
-    return {
-        "started": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-        "python": platform.python_version(),
-        "system": platform.platform(),
-        "versions": {package: installed(package) for package in PACKAGES},
-    }
+    rows = [
+        (text, f"{mean:.3g}" + (f" ± {half:.2g}" if half else ""), kept)
+        for text, mean, half, kept in bars.promises(run)
+    ]
+    if rows:
+        title = "Promises (mean over splits, 95 % interval that allows for their overlap)"
+        _run.show_promises(rows, console, title=title)
+    return _run.exit_status(rows, console, check=args.check)
 
 
 def _with_data(tasks, run, console):
@@ -95,8 +75,8 @@ def _with_data(tasks, run, console):
     return there
 
 
-def _measure_all(tasks, seeds, run, path, minutes, console):
-    """All records that are missing, seed by seed, so that an early stop leaves whole seeds."""
+def _jobs(tasks, seeds, run, console):
+    """All measurements that are missing, seed by seed: an early stop leaves whole seeds."""
     absent = missing({name for task in tasks for name in task.methods})
     for package, names in absent.items():
         note = f"{package} is not installed: {', '.join(names)} left out"
@@ -104,47 +84,22 @@ def _measure_all(tasks, seeds, run, path, minutes, console):
         console.print(f"[yellow]{note}[/yellow]; pip install 'otopt\\[fairness]'", highlight=False)
     left_out = {name for names in absent.values() for name in names}
     done = {(r["task"], r["method"], r["seed"]) for r in run["records"]}
-    jobs = [
-        (task, seed, method)
-        for seed in range(max(seeds or task.seeds for task in tasks))
+    rows = functools.lru_cache(maxsize=1)(split)
+
+    def record(task, seed, method):
+        data = rows(task, seed)
+        if task.name not in run["null"]:
+            run["null"][task.name] = null_record(task, data, task.methods[0], seed)
+        return measure(task, data, method, seed)
+
+    return [
+        ("records", functools.partial(record, task, seed, method))
+        for seed in range(max((seeds or task.seeds for task in tasks), default=0))
         for task in tasks
         if seed < (seeds or task.seeds)
         for method in task.methods
         if (task.name, method, seed) not in done and method not in left_out
     ]
-    started, last = time.monotonic(), (None, None)
-    data = None
-    try:
-        for task, seed, method in track(
-            jobs, "measuring", console=console, disable=not console.is_terminal
-        ):
-            if minutes and time.monotonic() - started > 60 * minutes:
-                break
-            if last != (task.name, seed):
-                data, last = split(task, seed), (task.name, seed)
-            if task.name not in run["null"]:
-                run["null"][task.name] = null_record(task, data, task.methods[0], seed)
-            run["records"].append(measure(task, data, method, seed))
-            _write(run, path)
-    except KeyboardInterrupt:
-        console.print("stopped; what was measured is kept")
-
-
-def _write(run, path):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".tmp")
-    parts = {key: json.dumps(_rounded(value), allow_nan=False) for key, value in run.items()}
-    parts["records"] = parts["records"].replace('{"task"', '\n{"task"')  # a line each
-    partial.write_text("{" + ",\n".join(f'"{key}": {text}' for key, text in parts.items()) + "}\n")
-    partial.replace(path)
-
-
-def _rounded(value):
-    if isinstance(value, float):
-        return float(f"{value:.5g}")
-    if isinstance(value, dict):
-        return {key: _rounded(item) for key, item in value.items()}
-    return [_rounded(item) for item in value] if isinstance(value, list) else value
 
 
 def _show(run, tasks, console):
@@ -175,17 +130,6 @@ def _show(run, tasks, console):
             seconds = [p["seconds"] for r in bars.records(run, task.name, method).values()
                        for p in r["path"]]  # fmt: skip
             table.add_row(method + marks, *cells, f"{sum(seconds) / len(seconds):.2f}")
-        console.print(table)
-    rows = bars.promises(run)
-    if rows:
-        table = Table(
-            title="Promises (mean over splits, 95 % interval that allows for their overlap)"
-        )
-        for head in ("promise", "figure", "kept"):
-            table.add_column(head)
-        for text, mean, half, kept in rows:
-            table.add_row(text, f"{mean:.3g}" + (f" ± {half:.2g}" if half else ""),
-                          "yes" if kept else "NO")  # fmt: skip
         console.print(table)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import sysconfig
 import zlib
 from pathlib import Path
@@ -20,7 +21,11 @@ HELD_OUT = 13  # one file in so many
 def load_text(limit=None):
     """Characters to train on and held-out ones, int64 in 0..95; files are held out by name."""
     root = Path(sysconfig.get_path("stdlib"))
-    files = sorted(f for f in root.rglob("*.py") if not SKIPPED & set(f.relative_to(root).parts))
+    files = []
+    for folder, below, names in os.walk(root):
+        below[:] = sorted(set(below) - SKIPPED)  # not entered: site-packages can be large
+        files += [Path(folder, name) for name in names if name.endswith(".py")]
+    files.sort()
     parts = {False: [], True: []}
     total = 0
     for file in files:

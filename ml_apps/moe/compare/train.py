@@ -21,7 +21,7 @@ BATCH, LENGTH, RATE = 16, 64, 3e-3
 EVALUATIONS = 48
 
 
-def run_one(name, seed, steps, *, note=lambda text: None):
+def run_one(name, seed, steps):
     """Train and evaluate; a dictionary for the JSON.
 
     Data, initial weights outside the router and their order are the same for all routers of a seed.
@@ -37,7 +37,7 @@ def run_one(name, seed, steps, *, note=lambda text: None):
     start = time.process_time()
     loads, drops = [], []
     data = batches(train_text, steps, BATCH, LENGTH, seed)
-    for step, batch in enumerate(data):
+    for batch in data:
         model.train()
         logits, outputs = model(batch[:, :-1])
         loss = functional.cross_entropy(logits.flatten(0, 1), batch[:, 1:].flatten())
@@ -50,8 +50,6 @@ def run_one(name, seed, steps, *, note=lambda text: None):
         update(model)
         loads.append([float(o.metrics["max_over_mean"]) for o in outputs])
         drops.append([float(o.metrics["dropped"]) for o in outputs])
-        if step % 20 == 0:
-            note(f"{name}, seed {seed}: step {step}, loss {loss.item():.3f}")
     seconds = time.process_time() - start
     record = {
         "router": name, "seed": seed, "steps": steps, "seconds": seconds,

@@ -5,9 +5,11 @@ landscapes are all you need: neural network generalization can be explained with
 bias of gradient descent", ICLR 2023 (openreview.net/forum?id=QC10RmRbZy9).
 """
 
+from ._run import NetworkSearch
+from .greedy import greedy_search
 from .guessing import NetworkSamples, guess_and_check
 from .models import LeNet, Linear
-from .searching import NetworkSearch, greedy_search, pattern_search
+from .pattern import pattern_search
 
 __all__ = [
     "LeNet",

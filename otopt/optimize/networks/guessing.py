@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -15,9 +16,11 @@ from otopt._core.interrupts import Interrupts
 from otopt._core.progress import StatusLine
 from otopt._core.validation import as_positive_int, as_real
 from otopt.errors import ConvergenceWarning
-from otopt.optimize._acceptance import acceptance
+from otopt.optimize._acceptance import acceptance, as_confidence
+from otopt.optimize._inputs import as_count
+from otopt.optimize._seeds import as_seed
 
-from ._seeds import as_seed
+from ._checks import check_network
 from .models import Network
 
 __all__ = ["NetworkSamples", "guess_and_check"]
@@ -186,9 +189,7 @@ def guess_and_check(
     >>> bool(res.rate_interval[0] < res.rate < res.rate_interval[1])
     True
     """
-    if not isinstance(net, Network):
-        message = f"{NAME}: `net` must be a network, Linear or LeNet; got {type(net).__name__}."
-        raise TypeError(message)
+    check_network(NAME, net)
     if net.classes != 2:
         message = (
             f"{NAME}: `net` must have 2 classes, which early rejection relies on; got "
@@ -204,12 +205,10 @@ def guess_and_check(
     low, high = _as_bin(loss_bin)
     if time_limit is not None:
         time_limit = as_real(NAME, "time_limit", time_limit, low=0)
-    start = int(as_real(NAME, "start", start, low=0))
-    if not 0 < as_real(NAME, "confidence", confidence, low=0) < 1:
-        message = f"{NAME}: `confidence` must be in (0, 1); got {confidence}."
-        raise ValueError(message)
+    start = as_count(NAME, "start", start)
+    confidence = as_confidence(NAME, confidence)
     threads = _as_threads(workers)
-    seed = as_seed(rng)
+    seed = as_seed(NAME, rng)
 
     order = _alternated(y)
     signs = (2 * y[order] - 1).astype(np.float32)
@@ -298,8 +297,6 @@ def _as_bin(loss_bin):
 
 
 def _as_threads(workers):
-    import os
-
     if workers == -1:
         return os.cpu_count() or 1
     return as_positive_int(NAME, "workers", workers)

@@ -91,12 +91,12 @@ class Network:
 
         Parameters
         ----------
-        theta : ndarray, shape (size,)
+        theta : ndarray or Tensor, shape (size,)
             Parameters.
 
         Returns
         -------
-        dict of str to ndarray
+        dict of str to ndarray or Tensor
             In their order.
         """
         arrays, start = {}, 0

@@ -155,25 +155,47 @@ def test_the_comparison_runs_resumes_and_names_what_is_missing(tmp_path, monkeyp
     assert json.loads(out.read_text())["records"] == run["records"]
 
 
-def test_promises_are_judged_by_their_figures():
-    def record(method, seed, accuracy, gap="dp", seconds=1.0):
-        report = {"accuracy": accuracy, "dp": 0.05, "sdp": 0.02}
-        point = {"strength": 1.0, "seconds": seconds, "report": report}
-        target = {"gap": gap, "target": 0.05 if gap == "dp" else 0.02, "point": point}
+def adult(accuracy, splits=5, out_of_reach=()):
+    """A run of Adult by sex: each method's accuracy, and who misses the gap in every split."""
+
+    def record(method, seed):
+        report = {"accuracy": accuracy[method] + seed / 1000, "dp": 0.05, "sdp": 0.02}
+        point = {"strength": 1.0, "seconds": 1.0, "report": report}
+        met = None if method in out_of_reach else point
         return {"task": "adult, sex", "method": method, "seed": seed, "path": [point],
-                "targets": [target]}  # fmt: skip
+                "targets": [{"gap": "dp", "target": 0.05, "point": met}]}  # fmt: skip
 
-    def run(ours):
-        accuracy = {"otopt LR": ours, "ExponentiatedGradient": 0.83}
-        return {
-            "records": [
-                record(method, seed, start + seed / 1000)
-                for seed in range(3)
-                for method, start in accuracy.items()
-            ]
-        }
+    return {"records": [record(m, seed) for seed in range(splits) for m in accuracy]}
 
-    kept = bars.promises(run(0.829))
-    assert [row[-1] for row in kept] == [True, True]  # 0.1 points behind are allowed
-    assert kept[0][1] == pytest.approx(-0.1)
-    assert [row[-1] for row in bars.promises(run(0.82))] == [False, False]
+
+def test_promises_are_judged_by_their_figures():
+    def kept(ours):
+        return bars.promises(adult({"otopt LR": ours, "ExponentiatedGradient": 0.83}))
+
+    rows = kept(0.829)
+    assert [row[-1] for row in rows] == [True, True]  # 0.1 points behind are allowed
+    assert rows[0][1] == pytest.approx(-0.1)
+    assert [row[-1] for row in kept(0.82)] == [False, False]
+
+
+def test_few_splits_keep_no_promise():
+    rows = bars.promises(adult({"otopt LR": 0.85, "ExponentiatedGradient": 0.83}, splits=4))
+    assert [row[-1] for row in rows] == [False, False]
+    assert all("4 of 4 splits, too few" in row[0] for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("missing", "splits", "share", "kept"),
+    [
+        (["ExponentiatedGradient"], 5, 1.0, True),
+        (["ExponentiatedGradient"], 4, 1.0, False),
+        (["otopt LR"], 5, 0.0, False),
+        (["otopt LR", "ExponentiatedGradient"], 5, 0.0, False),
+    ],
+)
+def test_a_gap_that_one_side_never_meets_is_judged_by_the_share_of_splits(
+    missing, splits, share, kept
+):
+    accuracy = {"otopt LR": 0.85, "ExponentiatedGradient": 0.83}
+    rows = bars.promises(adult(accuracy, splits, missing))
+    assert [row[1:] for row in rows] == [(share, None, kept)] * 2

@@ -137,3 +137,11 @@ def test_fair_scores_stay_within_chance_and_unfair_ones_do_not():
     shifted = np.where(group == 0, scores / 4, scores)
     null = fairness.null_gap(metric, None, shifted, sensitive_features=group, rng=rng)
     assert metric(None, shifted, sensitive_features=group) > null.upper
+
+
+def test_chance_needs_a_permutation():
+    with pytest.raises(ValueError, match="`n_permutations` must be an integer >= 1; got 0"):
+        fairness.null_gap(
+            fairness.ks_parity_difference, None, [0.1, 0.2], sensitive_features=[0, 1],
+            n_permutations=0,
+        )  # fmt: skip

@@ -33,8 +33,10 @@ def test_a_run_can_be_cut_and_goes_on(small, tmp_path, capsys):
     assert compare.main([*options, *routers[:4]]) == 0
     first = json.loads(path.read_text())["records"]
     assert [(r["router"], r["seed"]) for r in first] == [(n, s) for s in (0, 1) for n in names[:2]]
-    assert compare.main([*options, *routers, "--resume"]) == 0
-    records = json.loads(path.read_text())["records"]
+    assert compare.main([*options, *routers, "--resume", "--check"]) == 1  # two seeds are too few
+    run = json.loads(path.read_text())
+    records = run["records"]
+    assert len(run["resumed"]) == 1
     assert records[:4] == first
     assert len(records) == 6
     ours = records[0]
@@ -42,8 +44,9 @@ def test_a_run_can_be_cut_and_goes_on(small, tmp_path, capsys):
     assert ours["dropped_ever"] == 0
     assert ours["loss"] > 0
     assert path.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
-    assert "Promises" in capsys.readouterr().out
-    assert compare.main([*options, *routers, "--resume", "--check"]) == 1  # two seeds are too few
+    printed = capsys.readouterr().out
+    assert "Promises" in printed
+    assert "\n  seeds\n" in printed[printed.index("broken:") :]
 
 
 def test_seeds_make_the_difference(small):
@@ -57,11 +60,17 @@ def test_figures_are_paired():
         return {"router": router, "seed": seed, "loss": loss, "loss_in_batch": loss + 0.01,
                 "worst_load": 1.0, "dropped_ever": 0.0, "seconds": 1.0}  # fmt: skip
 
-    run = {"records": [record(bars.OURS, s, 2.0 + s) for s in range(3)]
-           + [record("top-1, unbalanced", s, 2.1 + s) for s in (0, 1)]}  # fmt: skip
-    mean, half, count = bars.paired(run, bars.OURS, "top-1, unbalanced")
+    def run(seeds):
+        return {"records": [record(bars.OURS, s, 2.0 + s) for s in range(seeds + 1)]
+                + [record("top-1, unbalanced", s, 2.1 + s) for s in range(seeds)]}  # fmt: skip
+
+    few = run(2)
+    mean, half, count = bars.paired(few, bars.OURS, "top-1, unbalanced")
     assert (mean, half, count) == (pytest.approx(-0.1), pytest.approx(0, abs=1e-9), 2)
-    kept = {name: kept for name, _, kept in bars.promises(run)}
+    kept = {name: kept for name, _, kept in bars.promises(few)}
     assert not kept["frozen-price less in-batch evaluation, largest of the seeds"]
     assert not kept["seeds"]
-    assert kept["loss less that of top-1, unbalanced"]
+    assert not kept["loss less that of top-1, unbalanced, 2 paired seeds"]
+    kept = {name: kept for name, _, kept in bars.promises(run(5))}
+    assert kept["seeds"]
+    assert kept["loss less that of top-1, unbalanced, 5 paired seeds"]
