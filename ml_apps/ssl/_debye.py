@@ -60,7 +60,7 @@ def _debye(order, kappa):
 
 
 def _descend(order, kappa):
-    """h of a large order, and ratios ``I_{mu+1}(k) / (k I_mu(k))`` from there down to `order`."""
+    """Value of h at a large order; ratios ``I_{mu+1}(k) / (k I_mu(k))`` from there to `order`."""
     top = order + max(0, math.ceil(LEAST_ORDER - order))
     value = _debye(top, kappa)
     ratios = [torch.exp(_debye(top + 1, kappa) - value)]
