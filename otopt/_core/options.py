@@ -52,8 +52,8 @@ class EmdOptions:
     Attributes
     ----------
     candidates : int
-        Length of the candidate list of a row; rows of up to twice that many entries are listed
-        whole.
+        Length of the candidate list of a row where rows are no more than columns, and the root of
+        their ratio times longer otherwise; rows of up to twice that many entries are listed whole.
     batch : int
         Arcs that may enter the basis between two updates of the potentials.
     cluster_size : int
@@ -62,6 +62,8 @@ class EmdOptions:
         Problems with no more rows or columns than that are not coarsened.
     kept_variance : float
         Share of the variance of the cost that must survive merging for levels to be used.
+    price_start : bool
+        Start from prices of a smoothed dual where columns (rows) are few or levels do not help.
     progress : bool or None
         Show a status line; None shows one on a terminal once a solve has taken two seconds.
     """
@@ -71,6 +73,7 @@ class EmdOptions:
     cluster_size: int = 4
     coarsest: int = 32
     kept_variance: float = 0.5
+    price_start: bool = True
     progress: bool | None = None
 
 

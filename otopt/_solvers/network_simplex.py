@@ -23,6 +23,11 @@ __all__ = ["Arcs", "Limits", "NetworkSolution", "NotFiniteError", "ResumePoint",
 
 PAUSED = 1  # of the simplex kernel
 ROUNDING = 1e-14  # reduced costs are known to this share of the largest potentials
+FLAT, MULTILEVEL = "network simplex", "multilevel network simplex"
+FROM_PRICES = "network simplex from prices"
+FEW_COLUMNS = 32  # rows for each: prices say more than levels do
+PRICED = 10_000  # entries from which prices pay
+GREEDY = 16  # listed arcs for each row that a starting flow may use
 MATCHING_WORK = 60  # entries that augmenting paths may look at, over those that are listed
 
 
@@ -79,7 +84,7 @@ class Limits:
 
 
 def solve_network(
-    kernels: ModuleType, C, supply, demand, limits, settings, resume=None, finest=True
+    kernels: ModuleType, C, supply, demand, limits, settings, resume=None, finest=True, prices=None
 ):
     """Flow of least cost from `supply` to `demand`, positive integers of equal sum.
 
@@ -99,6 +104,8 @@ def solve_network(
         A warm start, instead of the coarser levels.
     finest : bool
         Whether this is the problem itself: only there the callback is told how things stand.
+    prices : callable, optional
+        ``prices(C, supply, demand) -> v or None``: a start where levels do not help.
 
     Returns
     -------
@@ -106,35 +113,29 @@ def solve_network(
     """
     arcs = None
     structured = False
+    method = FLAT
+    is_assignment = _is_assignment(supply, demand)
     if resume is not None:
         u, arcs, done = _resume(kernels, C, supply, demand, resume)
         if done is not None:
             return done
         v = kernels.column_potentials(C, u)
     else:
-        v = _coarse_prices(kernels, C, supply, demand, limits, settings)
-        structured = v is not None
-        if v is None:
-            v = kernels.column_potentials(C, np.zeros(C.shape[0]))
-    if structured:
+        v, method = _start(kernels, C, supply, demand, limits, settings, prices, is_assignment)
+        structured = method == MULTILEVEL
+    if method in (MULTILEVEL, FROM_PRICES):
         _, v = kernels.c_transform(C, v)
-    length = C.shape[1] if C.shape[1] <= 2 * settings.candidates else settings.candidates
+    length = _list_length(settings.candidates, *C.shape)
     u, columns, cost = kernels.shortlist(C, v, length)
     tol = ROUNDING * float(np.abs(u).max() + np.abs(v).max())
-    method = "multilevel network simplex" if structured else "network simplex"
-    if (
-        arcs is None
-        and limits.outcome is None
-        and not structured
-        and _is_assignment(supply, demand)
-    ):
+    if arcs is None and limits.outcome is None and not structured and is_assignment:
         most_work = MATCHING_WORK * columns.size
         column_of = kernels.match(C, u, v, columns, cost, tol, most_work)
         arcs = Arcs(np.arange(C.shape[0]), column_of, supply)
         method = "shortest augmenting paths, network simplex"
         u = kernels.row_potentials(C, v)
     elif arcs is None:
-        order = np.argsort((cost - u[:, None] - v[columns]).ravel())
+        order = _cheapest_first((cost - u[:, None] - v[columns]).ravel(), GREEDY * C.shape[0])
         arcs = Arcs(*kernels.greedy_flow(C, v, supply, demand, columns, order))
     if limits.check():
         return NetworkSolution(arcs, u, v, optimal=False, method=method)
@@ -179,6 +180,34 @@ def _proven(arcs, u, v):
     """Dual value, up to a constant factor, read off any feasible flow."""
     rows, columns, flow = arcs
     return float((u[rows] + v[columns]) @ flow.astype(float))
+
+
+def _cheapest_first(reduced, most):
+    """Places of the `most` smallest entries, in order."""
+    if len(reduced) <= most:
+        return np.argsort(reduced)
+    least = np.argpartition(reduced, most)[:most]
+    return least[np.argsort(reduced[least])]
+
+
+def _list_length(candidates, n, m):
+    """Longer where a column serves many rows: those that it turns away must find another."""
+    length = round(candidates * max(1.0, n / m) ** 0.5)
+    return m if m <= 2 * length else length
+
+
+def _start(kernels: ModuleType, C, supply, demand, limits, settings, prices, is_assignment):
+    """Potentials of the columns, and the name of the method that goes on from there."""
+    n, m = C.shape
+    ways = {MULTILEVEL: lambda: _coarse_prices(kernels, C, supply, demand, limits, settings)}
+    if prices is not None and not is_assignment and n * m >= PRICED:
+        by_prices = {FROM_PRICES: lambda: prices(C, supply, demand)}
+        ways = by_prices | ways if n >= FEW_COLUMNS * m else ways | by_prices
+    for method, potentials in ways.items():
+        v = potentials()
+        if v is not None:
+            return v, method
+    return kernels.column_potentials(C, np.zeros(n)), FLAT
 
 
 def _coarse_prices(kernels: ModuleType, C, supply, demand, limits, settings):

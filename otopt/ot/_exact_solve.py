@@ -19,6 +19,7 @@ from otopt._core.validation import as_cost, as_positive_int, as_real
 from otopt._solvers.network_simplex import Limits, NotFiniteError, ResumePoint, solve_network
 
 from ._exact_assembly import assemble, dual_value, linear_value
+from ._price_start import price_start
 from ._tensors import as_numpy
 from .result import OTResult
 
@@ -76,9 +77,9 @@ class Settings:
             message = f"{function}: `callback` must be callable; got {type(callback).__name__}."
             raise TypeError(message)
         if method == "multilevel":
-            options = dataclasses.replace(options, kept_variance=-1.0)
+            options = dataclasses.replace(options, kept_variance=-1.0, price_start=False)
         elif method == "flat":
-            options = dataclasses.replace(options, coarsest=UNLIMITED)
+            options = dataclasses.replace(options, coarsest=UNLIMITED, price_start=False)
         return cls(function, maxiter or UNLIMITED, time_limit or np.inf, callback, options)
 
 
@@ -168,6 +169,7 @@ def solve_oriented(kernels, oriented, limits, options, resume=None):
     solution = solve_network(
         kernels, oriented.C, oriented.supply, oriented.demand, limits, options,
         oriented.resume(resume),
+        prices=price_start if options.price_start and isinstance(oriented.C, np.ndarray) else None,
     )  # fmt: skip
     arcs = oriented.arcs(*solution.arcs)
     return arcs, oriented.potentials(solution.u, solution.v), solution
