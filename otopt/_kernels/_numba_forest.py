@@ -209,7 +209,7 @@ def pivot_to_capacity(rows, columns, mass, price, n, m, k, luck, patience):
             return True
         if excess < fewest:
             fewest, idle = excess, 0
-        elif idle == patience:
+        if idle == patience:
             return False
         target = _lightest_overfull(columns, mass, degree, k)
         root = n + columns[target]
