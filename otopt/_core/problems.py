@@ -112,8 +112,8 @@ class SparseOT(_Blocks):
         targets, b = self.Ct.queries.clustered(self.b)
         Ct = PointCost(sources, targets, self.Ct.metric)
         return replace(
-            self, a=a, b=b, Ct=Ct, C=Ct.transposed, k=np.full(len(b), len(a)), rows=np.arange(len(a)),
-            columns=np.arange(len(b)), shape=(len(a), len(b)),
+            self, a=a, b=b, Ct=Ct, C=Ct.transposed, k=np.full(len(b), len(a)),
+            rows=np.arange(len(a)), columns=np.arange(len(b)), shape=(len(a), len(b)),
         )  # fmt: skip
 
     @classmethod

@@ -272,10 +272,10 @@ def l1_norm(x):
 @njit(cache=True)
 def has_excess(columns, k):
     """Whether some column has more than k nonzeros."""
+    excess = 0
     for j in range(columns.heads.shape[0]):
-        if columns.heads[j] + columns.ties[j] > k[j]:
-            return True
-    return False
+        excess = max(excess, columns.heads[j] + columns.ties[j] - k[j])
+    return excess > 0
 
 
 @njit(cache=True)

@@ -74,7 +74,9 @@ class ProximalDual:
         self.k = np.full(self.m, np.minimum(k, self.n) if reg > 0 else self.n)
         self.reg, self.mu = reg, mu
         if lists is None:
-            capacity = self.n if self.n <= SMALL else max(24, min(int(self.k.max(initial=1)), 64) + 8)
+            capacity = (
+                self.n if self.n <= SMALL else max(24, min(int(self.k.max(initial=1)), 64) + 8)
+            )
             lists = CandidateLists.empty(self.m, min(self.n, capacity))
             lists.margin[:] = FIRST_MARGIN * (reg + mu) * b
         self.lists = lists

@@ -79,7 +79,7 @@ def smallest_support(a, b):
 
 
 def has_room(a, b, k):
-    """Whether the sum of k (m,) exceeds the count by a tenth: near it, plans are a matter of luck."""
+    """Whether the sum of k (m,) exceeds the count by a tenth: near it, luck decides."""
     slots = int(np.broadcast_to(k, len(b)).sum())
     most = max(len(a) + len(b) - 1, int(_columns_needed(a, b).sum()))
     # `smallest_support` is at most that, and dearer.
@@ -92,7 +92,7 @@ def smallest_count(a, b):
 
 
 def proof_of_infeasibility(a, b, k):
-    """One sentence that proves that no plan with at most k (m,) nonzeros a column exists, or None."""
+    """One sentence that proves that no k-sparse plan exists, k (m,) or one for all, or None."""
     n, m = len(a), len(b)
     k = np.broadcast_to(k, m)
     short = _rows_needed(a, b) - k

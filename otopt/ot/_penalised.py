@@ -194,10 +194,11 @@ def _measure(problem, kernels, rows, mass):
 
 def _conclude(problem, penalties, outcome, feasible, gap, settings, monitor):
     tol = settings.tol
-    n, m = problem.shape
+    n, _ = problem.shape
     if penalties[0].limits[0] > 0 and n > problem.k.sum():
         return Status.INFEASIBLE, (
-            f"Proven infeasible: every row needs a nonzero, and k adds up to {problem.k.sum()} < n = {n}."
+            f"Proven infeasible: every row needs a nonzero, and all k add up to "
+            f"{problem.k.sum()} < n = {n}."
         )
     if outcome == "stopped":
         return Status.STOPPED, (

@@ -29,6 +29,7 @@ __all__ = ["Settings", "check_settings", "check_warm_start", "solve", "warn_of_f
 
 ROUNDINGS = ("repair", "none")
 DEFAULT_MAXITER = 2000
+FEW_DIMENSIONS = 3  # of clouds whose linear programme is solved first
 
 
 @dataclass(frozen=True)
@@ -131,8 +132,13 @@ def solve(
 
 
 def _pays_linear_start(problem):
-    """Whether the linear programme is solved in less time than it saves."""
-    return is_large(problem) or (is_dense(problem) and not has_small_shape(problem))
+    """Whether the linear programme is solved in less time than it saves.
+
+    In many dimensions its pricing passes between clouds look at nearly all pairs.
+    """
+    if is_large(problem):
+        return len(problem.Ct.points.points) <= FEW_DIMENSIONS
+    return is_dense(problem) and not has_small_shape(problem)
 
 
 def _round(problem, kernels, relaxed, monitor, settings, whole):

@@ -143,7 +143,8 @@ def sparse_ot(
     to the potentials in every box. Nothing is lost by it: bound and plan are those of the matrix,
     up to rounding, in O((n + m) d + m k) memory. In few dimensions a scan visits a small part of
     the pairs; beyond some ten dimensions it visits most of them, O(n m d) an evaluation. From
-    2000 points on both sides, the potentials start from those between clusters.
+    2000 points on both sides, a solve starts from the optimum without curvature in up to three
+    dimensions, and from the potentials between clusters in more.
 
     Where the relaxed plan is k-sparse it is optimal. Otherwise `gap` says how far the returned
     plan can be from optimal; it grows as k * m approaches n + m - 1, where feasibility itself is a

@@ -107,7 +107,9 @@ def test_pivots_are_the_same(kernels, graph, k, patience):
 def test_pivots_where_masses_are_equal(any_kernels, graph, k):
     rows, columns, mass, price, n, m, rng = graph
     left = mass.copy()
-    any_kernels.pivot_to_capacity(rows, columns, left, price, n, m, allowed(k, m), rng.random(101), 60)
+    any_kernels.pivot_to_capacity(
+        rows, columns, left, price, n, m, allowed(k, m), rng.random(101), 60
+    )
     assert moved(rows, columns, left - mass, n, m) == 0
     assert (left >= 0).all()
     assert is_forest(rows, columns, left, n, m)
@@ -118,7 +120,9 @@ def test_success_of_degenerate_pivots_is_true(any_kernels):
     rows, columns = np.array([0, 0, 1, 1, 2, 3]), np.array([0, 1, 0, 1, 1, 1])
     mass = np.array([2.0, 2.0, 2.0, 2.0, 1.0, 3.0])
     price = np.array([0.25, 0.89, 0.27, 0.44, 0.73, 0.68])
-    done = any_kernels.pivot_to_capacity(rows, columns, mass, price, 4, 2, np.full(2, 2), np.zeros(1), 50)
+    done = any_kernels.pivot_to_capacity(
+        rows, columns, mass, price, 4, 2, np.full(2, 2), np.zeros(1), 50
+    )
     assert done == (degrees(columns, mass, 2).max() <= 2)
 
 
