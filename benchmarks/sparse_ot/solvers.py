@@ -55,10 +55,10 @@ def marginal_error(plan, a, b):
 def our_evaluation(a, b, C, k, reg):
     """A closure: value and gradient of the semi-dual at a point."""
     Ct = np.ascontiguousarray(C.T)
-    n = len(a)
+    n, allowed = len(a), np.full(len(b), k)
 
     def evaluate(alpha):
-        value, _, rows, mass = numba_cpu.top_k_conjugate(alpha, Ct, b, k, reg)
+        value, _, rows, mass = numba_cpu.top_k_conjugate(alpha, Ct, b, allowed, reg)
         used = mass > 0
         gradient = a - np.bincount(rows[used], mass[used], minlength=n)
         return a @ alpha - value.sum(), gradient

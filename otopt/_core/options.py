@@ -23,7 +23,8 @@ class SparseOTOptions:
         Newton steps in one outer step.
     linear_start : bool
         Start from the optimum without curvature, where the cost is a matrix of more than 150 rows
-        or 512 columns. False starts from a few alternating ascents, as the many processes of
+        or 512 columns, or between 2000 points or more on both sides in three dimensions at most.
+        False starts from a few alternating ascents, as the many processes of
         `otopt.distributed.sparse_ot` do, none of which sees the whole cost.
     rounding_rounds : int
         Rounds of the search for a k-sparse plan.

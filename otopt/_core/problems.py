@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from .clouds import Cloud, PointCost, kd_order
 from .integer_masses import integer_masses
-from .validation import as_cardinality, as_cost, as_masses, as_points, as_real
+from .validation import as_cardinalities, as_cost, as_masses, as_points, as_real
 
 __all__ = ["NEGLIGIBLE", "LinearOT", "SparseOT", "as_marginals", "balanced"]
 
@@ -87,7 +87,7 @@ class SparseOT(_Blocks):
     b: NDArray  # (m,) > 0, sum equal to that of a
     Ct: Any  # (m, n) C-contiguous, float32 or float64
     C: Any  # (n, m), the same numbers; row-contiguous where that needs no copy
-    k: int  # 1..n
+    k: NDArray  # (m,) int64, 1..n
     reg: float
     mass: float
     unit: float  # a positive cost that the others are measured by: the range where there is one
@@ -112,16 +112,16 @@ class SparseOT(_Blocks):
         targets, b = self.Ct.queries.clustered(self.b)
         Ct = PointCost(sources, targets, self.Ct.metric)
         return replace(
-            self, a=a, b=b, Ct=Ct, C=Ct.transposed, k=len(a), rows=np.arange(len(a)),
-            columns=np.arange(len(b)), shape=(len(a), len(b)),
+            self, a=a, b=b, Ct=Ct, C=Ct.transposed, k=np.full(len(b), len(a)),
+            rows=np.arange(len(a)), columns=np.arange(len(b)), shape=(len(a), len(b)),
         )  # fmt: skip
 
     @classmethod
-    def from_arrays(cls, a, b, C, k, reg, *, function="sparse_ot"):
-        """Check, cast and default the arguments of `sparse_ot`."""
+    def from_arrays(cls, a, b, C, k, reg, *, function="sparse_ot", side="column"):
+        """Check, cast and default the arguments of `sparse_ot`; `side` is what k bounds."""
         cost, low, high = as_cost(function, "C", C)
         a, b, mass = as_marginals(function, a, b, cost.shape)
-        k, reg = _check_settings(function, k, reg, cost.shape[0])
+        k, reg = _check_settings(function, k, reg, cost.shape, side)
         rows = np.flatnonzero(a > NEGLIGIBLE * mass)
         columns = np.flatnonzero(b > NEGLIGIBLE * mass)
         kept = cost
@@ -133,12 +133,12 @@ class SparseOT(_Blocks):
         if reg is None:
             reg = unit / mass
         return cls(
-            a=a[rows], b=b[columns], Ct=Ct, C=by_rows, k=min(k, len(rows)), reg=reg, mass=mass,
-            unit=unit, rows=rows, columns=columns, cost=cost, shape=cost.shape,
+            a=a[rows], b=b[columns], Ct=Ct, C=by_rows, k=np.minimum(k[columns], len(rows)),
+            reg=reg, mass=mass, unit=unit, rows=rows, columns=columns, cost=cost, shape=cost.shape,
         )  # fmt: skip
 
     @classmethod
-    def from_unbalanced(cls, a, b, C, k, reg, *, function="sparse_ot"):
+    def from_unbalanced(cls, a, b, C, k, reg, *, function="sparse_ot", side="column"):
         """As `from_arrays` where sums may differ: masses are nominal, and positive."""
         cost, low, high = as_cost(function, "C", C)
         n, m = cost.shape
@@ -151,7 +151,7 @@ class SparseOT(_Blocks):
                     f"{name}[{int(x.argmin())}] = 0; leave that one out."
                 )
                 raise ValueError(message)
-        k, reg = _check_settings(function, k, reg, n)
+        k, reg = _check_settings(function, k, reg, cost.shape, side)
         mass = max(float(a.sum()), float(b.sum()))
         Ct, by_rows = _both_ways(cost)
         unit = (high - low) or abs(high) or 1.0
@@ -162,12 +162,14 @@ class SparseOT(_Blocks):
         )  # fmt: skip
 
     @classmethod
-    def from_points(cls, a, b, X, Y, metric, k, reg, *, cost_range, function="sparse_ot"):
+    def from_points(
+        cls, a, b, X, Y, metric, k, reg, *, cost_range, function="sparse_ot", side="column"
+    ):
         """The same for costs between points; `cost_range` is the kernel that finds their range."""
         X, Y, metric = as_points(function, X, Y, metric)
         shape = len(X), len(Y)
         a, b, mass = as_marginals(function, a, b, shape, points=True)
-        k, reg = _check_settings(function, k, reg, shape[0])
+        k, reg = _check_settings(function, k, reg, shape, side)
         rows = np.flatnonzero(a > NEGLIGIBLE * mass)
         columns = np.flatnonzero(b > NEGLIGIBLE * mass)
         rows, columns = rows[kd_order(X[rows])], columns[kd_order(Y[columns])]
@@ -175,7 +177,7 @@ class SparseOT(_Blocks):
         low, high = cost_range(Ct)
         unit = (high - low) or abs(high) or 1.0
         return cls(
-            a=a[rows], b=b[columns], Ct=Ct, C=Ct.transposed, k=min(k, len(rows)),
+            a=a[rows], b=b[columns], Ct=Ct, C=Ct.transposed, k=np.minimum(k[columns], len(rows)),
             reg=unit / mass if reg is None else reg, mass=mass, unit=unit,
             rows=rows, columns=columns, cost=(X, Y), shape=shape,
         )  # fmt: skip
@@ -190,8 +192,8 @@ def _both_ways(cost):
     return Ct, cost if cost.flags.c_contiguous and cost.flags.writeable else Ct.T
 
 
-def _check_settings(function, k, reg, n):
-    k = as_cardinality(function, "k", k, n)
+def _check_settings(function, k, reg, shape, side):
+    k = as_cardinalities(function, "k", k, *shape, side=side)
     return k, None if reg is None else as_real(function, "reg", reg, low=0.0)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from .clouds import METRICS
 
 __all__ = [
+    "as_cardinalities",
     "as_cardinality",
     "as_choice",
     "as_cloud",
@@ -220,9 +221,31 @@ def as_stack(function, name, x, ndim, shape):
 
 def as_cardinality(function, name, k, n):
     """Return k as an int in 1..n; None and k > n mean no constraint."""
-    if k is None:
-        return n
-    rule = f"{function}: `{name}` must be an integer >= 1 or None (no constraint)"
+    return n if k is None else min(_as_count(function, name, k, "None (no constraint)"), n)
+
+
+def as_cardinalities(function, name, k, n, m, *, side="column"):
+    """Return k as integers in 1..n, (m,): one for all columns, or one for each."""
+    if k is None or np.ndim(k) == 0:
+        others = f"None (no constraint), or hold one for every {side}"
+        return np.full(m, n if k is None else min(_as_count(function, name, k, others), n))
+    rule = f"{function}: `{name}` must be integers >= 1, one for every {side}"
+    counts = _as_array(function, name, k)
+    if counts.shape != (m,):
+        message = f"{rule}, of shape ({m},); got shape {counts.shape}."
+        raise ValueError(message)
+    if counts.dtype.kind not in "iu":
+        message = f"{rule}; got dtype {counts.dtype}; use np.rint(k).astype(int)."
+        raise TypeError(message)
+    if (counts < 1).any():
+        j = int(np.argmax(counts < 1))
+        message = f"{rule}; got {name}[{j}] = {counts[j]}; leave that one out."
+        raise ValueError(message)
+    return np.minimum(counts, n).astype(np.int64)
+
+
+def _as_count(function, name, k, others):
+    rule = f"{function}: `{name}` must be an integer >= 1 or {others}"
     if isinstance(k, (bool, np.bool_)):
         message = f"{rule}; got {k!r}."
         raise TypeError(message)
@@ -234,7 +257,7 @@ def as_cardinality(function, name, k, n):
     if k < 1:
         message = f"{rule}; got {k}."
         raise ValueError(message)
-    return min(k, n)
+    return k
 
 
 def as_real(function, name, x, *, low, strict=False):

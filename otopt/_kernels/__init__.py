@@ -8,8 +8,9 @@ right, and the order of entries within a column is free unless it is stated.
 Shapes and symbols
 ------------------
 ``alpha (n,)`` potentials; ``Ct (m, n)`` cost, C-contiguous, row j is column j of C, float32 or
-float64; ``b (m,)`` positive masses; ``k`` in 1..n; curvatures ``reg >= 0`` and ``mu >= 0``, with
-``reg + mu > 0`` in `prox_columns`. Ties exist only where ``k`` binds: there ``reg, mu > 0``.
+float64; ``b (m,)`` positive masses; ``k (m,)`` int64 in 1..n; curvatures ``reg >= 0`` and ``mu >=
+0``, with ``reg + mu > 0`` in `prox_columns`. Ties exist only where ``k`` binds: there ``reg, mu >
+0``.
 
 Where ``Ct`` says so it may also be a `PointCost`, which stands for such a matrix through two point
 clouds: `numba_points` and `reference_points` take that, and the same signatures otherwise.
@@ -30,11 +31,11 @@ c_transform(x, M) -> (r,)
 
 Columns
 -------
-top_k_conjugate(alpha, Ct, b, k, reg, workers) -> value (m,), beta (m,), rows (m, k), mass (m, k)
-    ``value[j] = max <t, alpha - c_j> - reg/2 ||t||^2`` over t >= 0 with sum b_j and at most k
-    nonzeros, the maximiser (unused slots last: row -1, mass 0) and the potential of the column:
-    ``mass = max(alpha + beta_j - c_j, 0) / reg`` on the k largest entries. With reg = 0 the mass
-    sits on one largest entry and ``beta_j = -max(alpha - c_j)``.
+top_k_conjugate(alpha, Ct, b, k, reg, workers) -> value (m,), beta (m,), rows (m, K), mass (m, K)
+    ``value[j] = max <t, alpha - c_j> - reg/2 ||t||^2`` over t >= 0 with sum b_j and at most k_j
+    nonzeros, K being the largest k_j, the maximiser (unused slots last: row -1, mass 0) and the
+    potential of the column: ``mass = max(alpha + beta_j - c_j, 0) / reg`` on the k_j largest
+    entries. With reg = 0 the mass sits on one largest entry and ``beta_j = -max(alpha - c_j)``.
 
 prox_columns(alpha, rise, Ct, b, k, reg, mu, lists, columns, workers) -> value (m,), need
     ``value[j] = max <t, x_j> - reg/2 ||t||_ksup^2 - mu/2 ||t||^2`` over t >= 0 with sum b_j, where

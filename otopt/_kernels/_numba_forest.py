@@ -111,8 +111,8 @@ def cancel_cycles(rows, columns, mass, price, n, m, k):
             continue
         falling = _smallest(mass, arcs, signs, length, -1.0)
         rising = _smallest(mass, arcs, signs, length, 1.0)
-        frees_falling = degree[columns[falling]] > k
-        frees_rising = degree[columns[rising]] > k
+        frees_falling = degree[columns[falling]] > k[columns[falling]]
+        frees_rising = degree[columns[rising]] > k[columns[rising]]
         if frees_falling != frees_rising:
             forward = frees_falling
         else:
@@ -141,7 +141,8 @@ def _lightest_overfull(columns, mass, degree, k):
     """The lightest arc of the columns with more than k nonzeros, or -1."""
     best = -1
     for e in range(columns.shape[0]):
-        if degree[columns[e]] > k and mass[e] > 0.0 and (best < 0 or mass[e] < mass[best]):
+        overfull = degree[columns[e]] > k[columns[e]] and mass[e] > 0.0
+        if overfull and (best < 0 or mass[e] < mass[best]):
             best = e
     return best
 
@@ -208,7 +209,7 @@ def pivot_to_capacity(rows, columns, mass, price, n, m, k, luck, patience):
             return True
         if excess < fewest:
             fewest, idle = excess, 0
-        elif idle == patience:
+        if idle == patience:
             return False
         target = _lightest_overfull(columns, mass, degree, k)
         root = n + columns[target]
@@ -226,9 +227,9 @@ def pivot_to_capacity(rows, columns, mass, price, n, m, k, luck, patience):
             if odd[j] >= 0 and mass[odd[j]] < mass[leaving]:
                 leaving = odd[j]
             leaves = columns[leaving]
-            if degree[columns[e]] >= k and leaves != columns[e]:
+            if degree[columns[e]] >= k[columns[e]] and leaves != columns[e]:
                 continue
-            if degree[leaves] > k and leaves != columns[e]:
+            if degree[leaves] > k[leaves] and leaves != columns[e]:
                 e_rank, e_merit = 0, (price[e] + toll[i] + toll[j]) * mass[leaving]
             elif branch[i] == rows[target]:
                 e_rank, e_merit = 1, -mass[leaving]

@@ -46,7 +46,7 @@ def curvature_coefficients(heads, ties, k, reg, mu):
             coefficients[j, 0] = A / p
         else:
             M = 1.0 / mu
-            free = max(k - p, 1)
+            free = max(k[j] - p, 1)
             rho = (free + M * e * reg) * A / free
             det = M * e + rho * p
             coefficients[j, 0] = A * rho / det

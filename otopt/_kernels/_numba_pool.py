@@ -7,8 +7,8 @@ import numpy as np
 from numba import njit
 
 from ._numba_forest import cheapest_in_rows, pivot_to_capacity
+from ._numba_scan import BLOCK, top_k
 from .layout import CandidateLists, ColumnSolutions
-from .numba_cpu import cheapest_in_columns
 
 PIVOTS = 100  # without progress
 LUCK = 1009  # random numbers that pivots draw on
@@ -21,14 +21,15 @@ def pool_around(support, alpha, beta, Ct, k, extra):
     start, rows, _, mass, _ = support
     chosen = np.zeros((m, n), np.bool_)
     carried = np.zeros((m, n))
-    in_columns = cheapest_in_columns(alpha, Ct, min(n, k + extra))
     in_rows = cheapest_in_rows(alpha, beta, Ct, min(m, extra))
+    room = min(n, 2 * (k.max() + extra) + BLOCK)
+    v, idx = np.empty(room), np.empty(room, np.int32)
     for j in range(m):
         for q in range(start[j], start[j + 1]):
             chosen[j, rows[q]] = True
             carried[j, rows[q]] = mass[q]
-        for i in in_columns[j]:
-            chosen[j, i] = True
+        for q in range(top_k(alpha, Ct[j], min(n, k[j] + extra), np.inf, v, idx)):
+            chosen[j, idx[q]] = True
     for i in range(n):
         for j in in_rows[i]:
             chosen[j, i] = True
@@ -131,7 +132,7 @@ def top(mass, k):
         for q in range(mass.shape[1]):
             chosen[j, q] = mass[j, q] > 0.0
             carried += chosen[j, q]
-        for _ in range(carried - k):
+        for _ in range(carried - k[j]):
             least = -1
             for q in range(mass.shape[1]):
                 if chosen[j, q] and (least < 0 or mass[j, q] < mass[j, least]):
@@ -145,7 +146,7 @@ def free_slots(rows, cost, count, support, alpha, k):
     """Mark the entries of smallest reduced cost for the slots that `support` leaves free."""
     chosen = np.zeros(support.shape, np.bool_)
     for j in range(rows.shape[0]):
-        for _ in range(k - support[j].sum()):
+        for _ in range(k[j] - support[j].sum()):
             best, least = -1, np.inf
             for q in range(count[j]):
                 price = cost[j, q] - alpha[rows[j, q]]
@@ -188,7 +189,7 @@ def reduce_to_forest(rows, cost, mass, count, n, k, reg, tiny, luck):
     row, column, carried = flat(rows, mass, count)
     price = flat(rows, cost, count)[2]
     for z in range(price.shape[0]):
-        price[z] += reg * carried[z] if k > 1 else 0.0
+        price[z] += reg * carried[z] if k[column[z]] > 1 else 0.0
     pivot_to_capacity(row, column, carried, price, n, m, k, luck, PIVOTS)
     z = 0
     for j in range(m):
@@ -215,7 +216,7 @@ def hold_clearest(mass, allowed, k):
                 kept = min(kept, mass[j, q])
             else:
                 dropped = max(dropped, mass[j, q])
-        if carried > k:
+        if carried > k[j]:
             clarity[j] = (kept - dropped) / kept
             tied += 1
     for _ in range(max(1, tied // 2) if tied > 0 else 0):
@@ -271,10 +272,10 @@ def l1_norm(x):
 @njit(cache=True)
 def has_excess(columns, k):
     """Whether some column has more than k nonzeros."""
-    most = 0
+    excess = 0
     for j in range(columns.heads.shape[0]):
-        most = max(most, columns.heads[j] + columns.ties[j])
-    return most > k
+        excess = max(excess, columns.heads[j] + columns.ties[j] - k[j])
+    return excess > 0
 
 
 @njit(cache=True)

@@ -48,7 +48,7 @@ def relaxed_value(support, columns, k, reg):
                 square += mass[q] * mass[q]
             else:
                 tied += mass[q]
-        square += tied * tied / max(k - columns.heads[j], 1)
+        square += tied * tied / max(k[j] - columns.heads[j], 1)
     return linear + 0.5 * reg * square
 
 
@@ -85,14 +85,15 @@ def relax_small(a, b, C, Ct, k, reg, unit, mass, tol, maxiter, lists, columns, s
     wide = _spreading_curvature(alpha, b, Ct, entries, sample)
     mu = max(min(max(wide, 0.01 * mu), mu) - reg, relative * reg)
     lists.margin[:] = 0.2 * (reg + mu) * b
-    capacity = k if reg > 0.0 else n
+    capacity = k if reg > 0.0 else np.full(m, n)
     floor = 1e-6 * unit / typical
 
-    scratch = np.empty(m), np.empty(m), np.empty((m, k), np.int32), np.empty((m, k))
+    most = k.max()
+    scratch = np.empty(m), np.empty(m), np.empty((m, most), np.int32), np.empty((m, most))
     reference = np.zeros(n)
     gradient = evaluate(alpha, reference, a, b, Ct, capacity, reg, mu, lists, columns)
     best, best_alpha = -np.inf, alpha
-    goal_gap = tol if k > 1 else max(0.01 * tol, min(tol, 1e-9))
+    goal_gap = tol if most > 1 else max(0.01 * tol, min(tol, 1e-9))
     nit, nfev = 0, 1
     gap = np.inf
     while True:

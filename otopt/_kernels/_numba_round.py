@@ -71,16 +71,16 @@ def _sparsify(a, b, k, reg, unit, total, pool, alpha, rounds, luck, at):
     no_cost = np.empty((0, 0))
     typical = b.mean()
     tiny = 1e-10 * typical
-    price = max(0.5 * reg * typical / k, 1e-4 * unit)
+    price = max(0.5 * reg * typical / k.mean(), 1e-4 * unit)
     mu = 0.2 * max(reg, 1e-2 * unit / typical)
     used = used_entries(count, rows.shape[1])
     lists, columns = lists_of(rows, pool_cost, mass, used)
-    if k == 1:
+    if k.max() == 1:
         reduce_to_forest(rows, pool_cost, mass, count, n, k, reg, tiny, _draws(luck, at, LUCK))
     support = top(mass, k)
     if outside_of(support, mass) == 0.0:
         return support, alpha, 0, 0.0
-    cost = pool_cost.copy()
+    cost, unbound = pool_cost.copy(), np.full(m, n)
     reference = np.zeros(n)
     best, best_mass, best_alpha, best_outside = support, mass.copy(), alpha, np.inf
     nit, last, stalled, idle = 0, np.inf, False, 0
@@ -89,8 +89,9 @@ def _sparsify(a, b, k, reg, unit, total, pool, alpha, rounds, luck, at):
             for q in range(count[j]):
                 lists.cost[j, q] = cost[j, q] + (0.0 if support[j, q] else price)
         x, gradient, _, steps, _ = ascend(
-            alpha, reference, a, b, no_cost, n, reg, mu, lists, columns, 1e-7 * total, NEWTON_STEPS
-        )
+            alpha, reference, a, b, no_cost, unbound, reg, mu, lists, columns, 1e-7 * total,
+            NEWTON_STEPS,
+        )  # fmt: skip
         nit += steps
         if l1_norm(gradient) <= CONVERGED * total:
             alpha = x
@@ -164,15 +165,16 @@ def _polish(a, b, reg, unit, total, lists, columns, alpha):
     no_cost = np.empty((0, 0))
     reference = np.zeros(n)
     mu = 0.02 * max(reg, 1e-2 * unit / b.mean())
+    unbound = np.full(b.shape[0], n)
     nit, value = 0, np.inf
     for _ in range(POLISH_STEPS):
         alpha, _, support, steps, _ = ascend(
-            alpha, reference, a, b, no_cost, n, reg, mu, lists, columns, 1e-11 * total,
+            alpha, reference, a, b, no_cost, unbound, reg, mu, lists, columns, 1e-11 * total,
             POLISH_NEWTON_STEPS,
         )  # fmt: skip
         nit += steps
         recentre(lists, columns)
-        previous, value = value, relaxed_value(support, columns, n, reg)
+        previous, value = value, relaxed_value(support, columns, unbound, reg)
         if abs(previous - value) <= 1e-10 * abs(value):
             break
         mu *= 0.1
@@ -222,7 +224,7 @@ def _relax_on(a, b, k, reg, unit, total, pool, allowed, alpha):
     no_cost = np.empty((0, 0))
     reference = np.zeros(a.shape[0])
     mu = 0.2 * max(reg, 1e-2 * unit / b.mean())
-    capacity = k if reg > 0.0 else a.shape[0]
+    capacity = k if reg > 0.0 else np.full(b.shape[0], a.shape[0])
     nit = 0
     for _ in range(DIVE_STEPS):
         alpha, _, _, steps, _ = ascend(
@@ -281,11 +283,12 @@ def round_small(a, b, Ct, k, reg, unit, total, relaxed, certificate, settings, l
     bound, alpha, beta, conjugate = certificate
     extra, rounds, budget, has_room, improvements, feasible, dive_above, improve_above = settings
     n = a.shape[0]
-    capacity = k if reg > 0.0 else n
+    capacity = k if reg > 0.0 else np.full(b.shape[0], n)
     at = np.zeros(1, np.int64)
     nit = 0
     excess = has_excess(columns, k)
-    if k == 1 or not excess:
+    is_linear = k.max() == 1
+    if is_linear or not excess:
         ascend(
             reference.copy(), reference, a, b, Ct, capacity, reg, mu, lists, columns,
             1e-11 * total, LAST_NEWTON_STEPS,
@@ -310,7 +313,7 @@ def round_small(a, b, Ct, k, reg, unit, total, relaxed, certificate, settings, l
         start = alpha
         if trial > 0:
             gap = _gap(value, bound, unit, total)
-            if k == 1 or not has_room or gap <= (dive_above if trial == 1 else improve_above):
+            if is_linear or not has_room or gap <= (dive_above if trial == 1 else improve_above):
                 break
             if trial > 1 and nit > budget:
                 break

@@ -51,7 +51,7 @@ def column_system(start, rows, kind, heads, ties, k, reg, A, M, shift, g):
     for j in range(heads.shape[0]):
         if heads[j] > 0 and ties[j] > 0:
             h, t = first[j], first[j] + 1
-            price = (k - heads[j]) / reg
+            price = (k[j] - heads[j]) / reg
             S[h, h] += price
             S[t, t] += price
             S[h, t] -= price

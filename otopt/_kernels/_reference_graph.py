@@ -79,7 +79,7 @@ def cancel_cycles(rows, columns, mass, price, n, m, k):
         # From the row of e the mass falls, rises, ..., falls along the path to its column.
         falling, rising = path[0::2], [*path[1::2], e]
         down, up = lightest(falling), lightest(rising)
-        frees_down, frees_up = degree[columns[[down, up]]] > k
+        frees_down, frees_up = (degree > k)[columns[[down, up]]]
         gain = price[rising].sum() - price[falling].sum()
         cheaper = gain * mass[down] <= -gain * mass[up]
         if frees_down if frees_down != frees_up else cheaper:
@@ -105,9 +105,9 @@ def _pivots(paths, target, rows, columns, mass, price, n, k, degree, luck):
         rising = [e, *paths[i][1::2], *paths[j][1::2]]
         leaving = min(falling, key=lambda arc: mass[arc])
         returns = columns[leaving] == columns[e]
-        if degree[columns[e]] >= k and not returns:
+        if degree[columns[e]] >= k[columns[e]] and not returns:
             continue
-        if degree[columns[leaving]] > k and not returns:
+        if degree[columns[leaving]] > k[columns[leaving]] and not returns:
             rank, merit = 0, (price[rising].sum() - price[falling].sum()) * mass[leaving]
         elif paths[i][-1] == target:
             rank, merit = 1, -mass[leaving]
@@ -121,7 +121,7 @@ def pivot_to_capacity(rows, columns, mass, price, n, m, k, luck, patience):
     excess, pivot = [], 0
     while True:
         degree = np.bincount(columns[mass > 0], minlength=m)
-        overfull = np.flatnonzero((mass > 0) & (degree[columns] > k))
+        overfull = np.flatnonzero((mass > 0) & (degree > k)[columns])
         if len(overfull) == 0:
             return True
         excess.append(np.maximum(degree - k, 0).sum())

@@ -64,10 +64,12 @@ DEEPER = 1.5  # a column is searched this much deeper than its last threshold
 @njit(cache=True)
 def _conjugate_range(lo, hi, alpha, Ct, b, k, reg, value, beta, rows, mass):
     n = Ct.shape[1]
-    width = k if reg > 0.0 else 1  # without curvature a column puts its mass on one entry
-    v = np.empty(min(n, 2 * width + BLOCK))
-    idx = np.empty(min(n, 2 * width + BLOCK), np.int32)
+    room = min(n, 2 * rows.shape[1] + BLOCK)
+    v = np.empty(room)
+    idx = np.empty(room, np.int32)
     for j in range(lo, hi):
+        # Without curvature a column puts its mass on one entry.
+        width = k[j] if reg > 0.0 else 1
         window = b[j] * reg
         count = top_k(alpha, Ct[j], width, window, v, idx)
         theta = simplex_threshold(v, count, window) if reg > 0.0 else v[0]
@@ -82,7 +84,7 @@ def _conjugate_range(lo, hi, alpha, Ct, b, k, reg, value, beta, rows, mass):
                 total += t * (v[q] - theta - 0.5 * reg * t)
                 used += 1
         value[j] = total + b[j] * theta
-        for q in range(used, k):
+        for q in range(used, rows.shape[1]):
             rows[j, q] = -1
             mass[j, q] = 0.0
 
@@ -97,7 +99,8 @@ def _conjugate_threads(chunks, alpha, Ct, b, k, reg, value, beta, rows, mass):
 
 def top_k_conjugate(alpha, Ct, b, k, reg, workers=1):
     m = len(b)
-    out = np.empty(m), np.empty(m), np.empty((m, k), np.int32), np.empty((m, k))
+    most = int(k.max(initial=1))
+    out = np.empty(m), np.empty(m), np.empty((m, most), np.int32), np.empty((m, most))
     if workers == 1:
         _conjugate_range(0, m, alpha, Ct, b, k, reg, *out)
     else:
@@ -210,7 +213,7 @@ def _prox_range(lo, hi, alpha, rise, Ct, b, k, reg, mu, lists, columns, value, n
                 floor = max(lowest, window_floor(top, DEEPER * columns.depth[j]))
                 while True:
                     p, e, level, value[j] = solve_column(
-                        x, count, top, floor, b[j], k, reg, mu, v, order,
+                        x, count, top, floor, b[j], k[j], reg, mu, v, order,
                         columns.mass[j], columns.kind[j],
                     )  # fmt: skip
                     if level >= floor or floor == lowest:

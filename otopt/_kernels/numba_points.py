@@ -84,11 +84,13 @@ def _query(cost, j):
 @njit(cache=True, nogil=True)
 def _conjugate_range(lo, hi, alpha, planes, cost, b, k, reg, value, beta, rows, mass):
     n = alpha.shape[0]
-    width = k if reg > 0.0 else 1  # without curvature a column puts its mass on one entry
-    v = np.empty(min(n, 2 * width + BLOCK))
-    idx = np.empty(min(n, 2 * width + BLOCK), np.int32)
+    room = min(n, 2 * rows.shape[1] + BLOCK)
+    v = np.empty(room)
+    idx = np.empty(room, np.int32)
     space = search_space()
     for j in range(lo, hi):
+        # Without curvature a column puts its mass on one entry.
+        width = k[j] if reg > 0.0 else 1
         window = b[j] * reg
         y = _query(cost, j)
         count = search_top(y, cost.points, cost.metric, alpha, planes, width, window, v, idx, space)
@@ -104,14 +106,15 @@ def _conjugate_range(lo, hi, alpha, planes, cost, b, k, reg, value, beta, rows, 
                 total += t * (v[q] - theta - 0.5 * reg * t)
                 used += 1
         value[j] = total + b[j] * theta
-        for q in range(used, k):
+        for q in range(used, rows.shape[1]):
             rows[j, q] = -1
             mass[j, q] = 0.0
 
 
 def top_k_conjugate(alpha, Ct, b, k, reg, workers=1):
     m = len(b)
-    out = np.empty(m), np.empty(m), np.empty((m, k), np.int32), np.empty((m, k))
+    most = int(k.max(initial=1))
+    out = np.empty(m), np.empty(m), np.empty((m, most), np.int32), np.empty((m, most))
     args = alpha, node_planes(alpha, Ct.points), Ct, b, k, reg, *out
     _in_threads(workers, _conjugate_range, m, args)
     return out
@@ -322,7 +325,7 @@ def _prox_range(lo, hi, alpha, planes, rise, cost, b, k, reg, mu, lists, columns
                 floor = max(lowest, window_floor(top, DEEPER * columns.depth[j]))
                 while True:
                     p, e, level, value[j] = solve_column(
-                        x, count, top, floor, b[j], k, reg, mu, v, order,
+                        x, count, top, floor, b[j], k[j], reg, mu, v, order,
                         columns.mass[j], columns.kind[j],
                     )  # fmt: skip
                     if level >= floor or floor == lowest:

@@ -152,17 +152,18 @@ def prox_columns(alpha, rise, Ct, b, k, reg, mu, lists, columns, workers=1):
         (
             columns.mass[j, used], columns.kind[j, used],
             columns.heads[j], columns.ties[j], columns.threshold[j], value[j],
-        ) = _solve_column(x, b[j], k, reg, mu)  # fmt: skip
+        ) = _solve_column(x, b[j], k[j], reg, mu)  # fmt: skip
     return value, need
 
 
 def top_k_conjugate(alpha, Ct, b, k, reg, workers=1):
     m = len(b)
     value, beta = np.empty(m), np.empty(m)
-    rows, mass = np.full((m, k), -1, np.int32), np.zeros((m, k))
+    most = k.max(initial=1)
+    rows, mass = np.full((m, most), -1, np.int32), np.zeros((m, most))
     for j in range(m):
         x = alpha - Ct[j]
-        largest = np.argsort(-x, kind="stable")[: k if reg > 0 else 1]
+        largest = np.argsort(-x, kind="stable")[: k[j] if reg > 0 else 1]
         top = x[largest[0]]
         v = x[largest] - top
         theta = _simplex_threshold(v, b[j] * reg)
@@ -238,7 +239,7 @@ def curvature_coefficients(heads, ties, k, reg, mu):
         if e == 0:
             coefficients[j, 0] = 1.0 / (both * p)
             continue
-        f = k - p
+        f = k[j] - p
         system = np.array([[p / both, -e / mu], [-f / reg, -(e / mu + f / reg)]])
         d_beta, d_h = np.linalg.solve(system, [-1.0 / both, 0.0])  # x of one head rises
         coefficients[j, :2] = -d_beta / both, d_h / mu
@@ -301,7 +302,7 @@ def column_system(start, rows, kind, heads, ties, k, reg, A, M, shift, g):
     first = np.concatenate([[0], np.cumsum((heads > 0).astype(int) + (ties > 0))])
     for j in np.flatnonzero((heads > 0) & (ties > 0)):
         both = slice(first[j], first[j] + 2)
-        S[both, both] += (k - heads[j]) / reg * np.array([[1.0, -1.0], [-1.0, 1.0]])
+        S[both, both] += (k[j] - heads[j]) / reg * np.array([[1.0, -1.0], [-1.0, 1.0]])
     diagonal = shift + U.sum(axis=1)
     return S - U.T @ (U / diagonal[:, None]), -U.T @ (g / diagonal), diagonal
 

@@ -52,8 +52,8 @@ class ProximalDual:
     Ct : ndarray, shape (m, n), or None
         Transposed cost; None where `lists` is the whole (sparse) cost: entries that are not listed
         are forbidden.
-    k : int
-        Nonzeros allowed in a column, at most n.
+    k : ndarray of int64, shape (m,), or int
+        Nonzeros allowed in each column, or in every one.
     reg, mu : float
         Curvature of the problem and of the proximal term.
     lists : CandidateLists, optional
@@ -71,10 +71,12 @@ class ProximalDual:
         self.is_sparse = Ct is None
         self.Ct = np.empty((0, 0)) if self.is_sparse else Ct
         # Without curvature the cardinality constraint costs nothing in the convex hull.
-        self.k = min(k, self.n) if reg > 0 else self.n
+        self.k = np.full(self.m, np.minimum(k, self.n) if reg > 0 else self.n)
         self.reg, self.mu = reg, mu
         if lists is None:
-            capacity = self.n if self.n <= SMALL else max(24, min(self.k, 64) + 8)
+            capacity = (
+                self.n if self.n <= SMALL else max(24, min(int(self.k.max(initial=1)), 64) + 8)
+            )
             lists = CandidateLists.empty(self.m, min(self.n, capacity))
             lists.margin[:] = FIRST_MARGIN * (reg + mu) * b
         self.lists = lists
@@ -247,13 +249,13 @@ class ProximalDual:
     # -- candidates -------------------------------------------------------------------------------
 
     def cheapest_feeders(self, alpha, count):
-        """Columns and rows of, per column, the `count` cheapest rows that hold b_j / k at least."""
+        """Columns and rows of, per column, the `count` cheapest rows with b_j / k_j at least."""
         rows = [self._feeders_of(j, alpha, count) for j in range(self.m)]
         column = np.repeat(np.arange(self.m), [len(chosen) for chosen in rows])
         return column, np.concatenate([np.zeros(0, int), *rows])
 
     def _feeders_of(self, j, alpha, count):
-        rows = np.flatnonzero(self.a * self.k >= self.b[j])
+        rows = np.flatnonzero(self.a * self.k[j] >= self.b[j])
         if len(rows) <= count:
             return rows
         price = self.kernels.entries(self.Ct, j, rows) - alpha[rows]

@@ -79,32 +79,35 @@ def smallest_support(a, b):
 
 
 def has_room(a, b, k):
-    """Whether k * m exceeds the count by a tenth: near it, feasibility is a matter of luck."""
-    slots = k * len(b)
+    """Whether the sum of k (m,) exceeds the count by a tenth: near it, luck decides."""
+    slots = int(np.broadcast_to(k, len(b)).sum())
     most = max(len(a) + len(b) - 1, int(_columns_needed(a, b).sum()))
     # `smallest_support` is at most that, and dearer.
     return slots >= 1.1 * most or slots >= 1.1 * smallest_support(a, b)
 
 
 def smallest_count(a, b):
-    """Smallest k that counting and capacities allow."""
+    """Smallest k, the same for every column, that counting and capacities allow."""
     return max(-(-smallest_support(a, b) // len(b)), int(_rows_needed(a, b).max()))
 
 
 def proof_of_infeasibility(a, b, k):
-    """One sentence that proves that no k-sparse plan exists, or None."""
+    """One sentence that proves that no k-sparse plan exists, k (m,) or one for all, or None."""
     n, m = len(a), len(b)
-    widest = int(_rows_needed(a, b).max())
-    if widest > k:
-        j = int(_rows_needed(a, b).argmax())
-        return f"column {j} needs {widest} rows to be filled"
+    k = np.broadcast_to(k, m)
+    short = _rows_needed(a, b) - k
+    if short.max() > 0:
+        j = int(short.argmax())
+        return f"column {j} needs {int(short[j] + k[j])} rows to be filled"
+    slots = int(k.sum())
+    allowed = f"k * m = {slots}" if (k == k[0]).all() else f"all k add up to {slots}"
     arcs = int(_columns_needed(a, b).sum())
-    if arcs > k * m:
-        return f"the rows need {arcs} nonzeros and k * m = {k * m}"
+    if arcs > slots:
+        return f"the rows need {arcs} nonzeros and {allowed}"
     parts = _balanced_parts(a, b)
-    if n + m - parts > k * m:
+    if n + m - parts > slots:
         return (
             f"marginals in general position need n + m - {parts} = {n + m - parts} nonzeros "
-            f"and k * m = {k * m}"
+            f"and {allowed}"
         )
     return None

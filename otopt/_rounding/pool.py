@@ -28,19 +28,18 @@ class Pool:
 
     @classmethod
     def around(cls, oracle, alpha, beta, extra, *, feeders=False):
-        """That support, the k + `extra` cheapest entries of a column, the `extra` of a row.
+        """That support, the k_j + `extra` cheapest entries of a column, the `extra` of a row.
 
-        With `feeders` also, for every column, the cheapest rows that hold b_j / k at least: a
-        heavy column can be filled by k rows only if such are among them.
+        With `feeders` also, for every column, the cheapest rows that hold b_j / k_j at least: a
+        heavy column can be filled by k_j rows only if such are among them.
         """
         n, m = oracle.n, oracle.m
         start, rows, _, mass, _ = oracle.support
-        in_columns = oracle.kernels.cheapest_in_columns(alpha, oracle.Ct, min(n, oracle.k + extra))
         in_rows = oracle.kernels.cheapest_in_rows(alpha, beta, oracle.Ct, min(m, extra))
         support = np.repeat(np.arange(m), np.diff(start)) * n + rows
         chosen = [
             support,
-            (np.arange(m)[:, None] * n + in_columns).ravel(),
+            _cheapest_in_columns(oracle, alpha, extra),
             (in_rows.astype(np.int64) * n + np.arange(n)[:, None]).ravel(),
         ]
         if feeders:
@@ -96,15 +95,17 @@ class Pool:
         )
 
     def top(self, score, k):
-        """Mark the k entries of every column with the largest positive score."""
+        """Mark the k (m,) entries of every column with the largest positive score."""
         positive = self.used & (score > 0)
         chosen = positive.copy()
-        over = np.flatnonzero(positive.sum(axis=1) > k)
-        rank = score[over]
-        rank[~positive[over]] = 0.0
-        np.negative(rank, out=rank)
-        rest = np.argpartition(rank, k - 1, axis=1)[:, k:]
-        chosen[over[:, None], rest] = False
+        above = positive.sum(axis=1) > k
+        for size in np.unique(k[above]):
+            over = np.flatnonzero(above & (k == size))
+            rank = score[over]
+            rank[~positive[over]] = 0.0
+            np.negative(rank, out=rank)
+            rest = np.argpartition(rank, size - 1, axis=1)[:, size:]
+            chosen[over[:, None], rest] = False
         return chosen
 
     def free_slots(self, support, alpha, k):
@@ -117,3 +118,15 @@ class Pool:
         order = np.argsort(price, axis=1)
         chosen[some[:, None], order] = np.arange(order.shape[1]) < free[some, None]
         return chosen & self.used & ~support
+
+
+def _cheapest_in_columns(oracle, alpha, extra):
+    """Keys ``j n + i`` of the k_j + `extra` cheapest entries of every column."""
+    keys = []
+    for size in np.unique(oracle.k):
+        columns = np.flatnonzero(oracle.k == size)
+        some = len(columns) < oracle.m
+        Ct = oracle.kernels.take_columns(oracle.Ct, columns) if some else oracle.Ct
+        rows = oracle.kernels.cheapest_in_columns(alpha, Ct, min(oracle.n, int(size) + extra))
+        keys.append((columns[:, None] * oracle.n + rows).ravel())
+    return np.concatenate(keys)

@@ -64,7 +64,7 @@ def round_plan(problem, kernels, relaxed, certificate, *, search, options, effor
     alpha, beta = certificate.alpha, certificate.beta
     excess = relaxed.column_counts() > problem.k
     searcher = _Search(problem, kernels, certificate, options, effort)
-    if problem.k == 1 or not excess.any():
+    if problem.k.max() == 1 or not excess.any():
         # On a support that is final the marginals can be had exactly; for k = 1 a vertex of the
         # face of the linear programme is exact if they are.
         ascend(relaxed, relaxed.reference, tol=1e-11 * problem.mass, maxiter=10)
@@ -86,7 +86,7 @@ def round_plan(problem, kernels, relaxed, certificate, *, search, options, effor
         pool = Pool.around(relaxed, alpha, beta, WIDER * options.extra_candidates, feeders=True)
         masses = pool.mass
         best = searcher.attempt(pool, alpha)
-    worth = problem.k > 1 and best.feasible and searcher.has_room
+    worth = problem.k.max() > 1 and best.feasible and searcher.has_room
     if worth and searcher.gap(best) > DIVE_ABOVE:
         pool.mass = masses
         dived, nit = dive(problem, kernels, pool, alpha)

@@ -41,12 +41,12 @@ def sparsify(problem, kernels, pool, alpha, *, rounds, rng):
     b = problem.b
     typical = float(b.mean())
     tiny = 1e-10 * typical
-    price = max(0.5 * reg * typical / k, 1e-4 * unit)
+    price = max(0.5 * reg * typical / float(k.mean()), 1e-4 * unit)
     mu = 0.2 * max(reg, 1e-2 * unit / typical)
     oracle = ProximalDual(
         kernels, problem.a, b, None, len(problem.a), reg, mu=mu, lists=pool.as_lists()
     )
-    if k == 1:
+    if k.max() == 1:
         pool.mass = _reduce_to_forest(problem, kernels, pool, rng, tiny)
     support = pool.top(pool.mass, k)
     if not (pool.mass[~support] > 0).any():
@@ -96,8 +96,8 @@ def _reduce_to_forest(problem, kernels, pool, rng, tiny):
     """Cancel the cycles of the plan, then pivot the forest into the columns' capacities."""
     mass = pool.mass[pool.used]
     columns = np.repeat(np.arange(len(pool.used)), pool.used.sum(axis=1))
-    # For k = 1 the quadratic term is the same for all 1-sparse plans.
-    price = pool.cost[pool.used] + (problem.reg * mass if problem.k > 1 else 0.0)
+    # For k = 1 the quadratic term is the same for all 1-sparse columns.
+    price = pool.cost[pool.used] + np.where(problem.k[columns] > 1, problem.reg * mass, 0.0)
     graph = pool.rows[pool.used].astype(np.int64), columns
     size = len(problem.a), len(problem.b), problem.k
     kernels.cancel_cycles(*graph, mass, price, *size)

@@ -25,7 +25,7 @@ class ShardedDual(ProximalDual):
         if lists is not None:
             lists = CandidateLists(*(x[Ct.own].copy() for x in lists))
         self.mine = ProximalDual(
-            kernels.local, a, b[Ct.own], Ct.local, k, reg, mu=mu, lists=lists, **settings
+            kernels.local, a, b[Ct.own], Ct.local, k[Ct.own], reg, mu=mu, lists=lists, **settings
         )
         super().__init__(
             kernels, a, b, Ct, k, reg, mu=mu, lists=CandidateLists.empty(0, 0), **settings

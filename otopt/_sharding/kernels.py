@@ -62,7 +62,7 @@ class ShardedKernels:
     # -- columns ----------------------------------------------------------------------------------
 
     def top_k_conjugate(self, alpha, Ct, b, k, reg, workers=1):
-        own = self.local.top_k_conjugate(alpha, Ct.local, b[Ct.own], k, reg, workers)
+        own = self.local.top_k_conjugate(alpha, Ct.local, b[Ct.own], k[Ct.own], reg, workers)
         return gather_arrays(Ct.communicator, *own)
 
     def simplex_potentials(self, x, M, mass, reg):

@@ -64,7 +64,8 @@ class ShardedSparseOT(SparseOT):
         by_rows = kept if kept.flags.c_contiguous and kept.flags.writeable else local.T
         Ct = ColumnShards(local, by_rows, _counts(communicator, len(local)), communicator)
         return cls(
-            a=a[rows], b=b[columns], Ct=Ct, C=Ct.transposed, k=min(k, len(rows)),
+            a=a[rows], b=b[columns], Ct=Ct, C=Ct.transposed,
+            k=np.full(len(columns), min(k, len(rows))),
             reg=unit / mass if reg is None else reg, mass=mass, unit=unit,
             rows=rows, columns=columns, cost=given, shape=(len(a), len(b)),
         )  # fmt: skip

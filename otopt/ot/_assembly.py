@@ -12,7 +12,7 @@ from otopt._rounding.rounding import FEASIBLE
 
 from .result import OTResult, Potentials, RelaxedPlan
 
-__all__ = ["assemble", "compact"]
+__all__ = ["allowed_counts", "assemble", "compact"]
 
 
 def assemble(problem, monitor, relaxation, rounded, outcome, k, tol, started):
@@ -48,7 +48,8 @@ def assemble(problem, monitor, relaxation, rounded, outcome, k, tol, started):
     status, message = _conclude(
         problem, relaxed, rounded, outcome, feasible, gap, tol, error, monitor
     )
-    width = rows.shape[1] if k is None else min(int(k), n)
+    allowed = allowed_counts(k, n)
+    width = rows.shape[1] if k is None else int(np.max(allowed))
     all_rows, all_mass = np.full((m, width), -1), np.zeros((m, width))
     used = mass > 0
     all_rows[problem.columns, : rows.shape[1]] = np.where(used, rows, -1)
@@ -69,8 +70,15 @@ def assemble(problem, monitor, relaxation, rounded, outcome, k, tol, started):
         nfev=oracle.nfev,
         elapsed=time.perf_counter() - started,
         reg=problem.reg,
-        k=n if k is None else min(int(k), n),
+        k=allowed,
     )
+
+
+def allowed_counts(k, n):
+    """What `OTResult.k` says of k as it was given."""
+    if k is None:
+        return n
+    return min(int(k), n) if np.ndim(k) == 0 else np.minimum(np.asarray(k, np.int64), n)
 
 
 def compact(rows, mass):
@@ -130,12 +138,15 @@ def _conclude(problem, relaxed, rounded, outcome, feasible, gap, tol, error, mon
             "Raise k for a smaller gap."
         )
     # In the order that was given: the proof may name a column.
-    given = problem.b[np.argsort(problem.columns, kind="stable")]
-    proof = proof_of_infeasibility(problem.a, given, problem.k)
-    smallest = max(smallest_count(problem.a, problem.b), problem.k + (proof is not None))
+    order = np.argsort(problem.columns, kind="stable")
+    proof = proof_of_infeasibility(problem.a, problem.b[order], problem.k[order])
+    smallest, alike = smallest_count(problem.a, problem.b), " for all columns alike"
+    if np.ptp(problem.k) == 0:
+        smallest, alike = max(smallest, int(problem.k[0]) + (proof is not None)), ""
     if proof is not None:
         return Status.INFEASIBLE, (
-            f"Proven infeasible: {proof}. The smallest k that the count allows is {smallest}. "
+            f"Proven infeasible: {proof}. The smallest k{alike} that the count allows is "
+            f"{smallest}. "
             f"The plan misses the marginals by {share:.1e} of the mass; `relaxed.plan` meets them."
         )
     if rounded is None:
@@ -146,5 +157,5 @@ def _conclude(problem, relaxed, rounded, outcome, feasible, gap, tol, error, mon
         )
     return Status.NOT_FOUND, (
         f"No k-sparse plan found: the best one misses the marginals by {share:.1e} of the mass. "
-        f"Counting needs k >= {smallest}; raise k, or use `relaxed.plan`."
+        f"Counting needs k >= {smallest}{alike}; raise k, or use `relaxed.plan`."
     )

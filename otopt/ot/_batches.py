@@ -12,21 +12,25 @@ from otopt._backend import is_tensor
 __all__ = ["as_problems"]
 
 
-def as_problems(function, a, b, C):
-    """List of ``(a, b, C)`` of single problems: arrays that broadcast, or sequences in step."""
+def as_problems(function, a, b, C, k=None):
+    """List of ``(a, b, C, k)`` of single problems: arrays that broadcast, or sequences in step."""
     given = {"a": (a, 1), "b": (b, 1), "C": (C, 2)}
+    is_single = not isinstance(k, (list, tuple)) and getattr(k, "ndim", 0) == 0
+    if not is_single:
+        given["k"] = k, 1
     arrays: dict[str, Any] = {
         name: _as_array(function, name, x, ndim) for name, (x, ndim) in given.items()
     }
     ragged = {name: len(x) for name, x in arrays.items() if isinstance(x, list)}
     if ragged:
-        return _in_step(function, arrays, ragged)
+        problems = _in_step(function, arrays, ragged)
+        return [(*problem, k) for problem in problems] if is_single else problems
     leading = {name: tuple(x.shape[: x.ndim - given[name][1]]) for name, x in arrays.items()}
     try:
         shape = np.broadcast_shapes(*leading.values())
     except ValueError:
         message = (
-            f"{function}: leading dimensions of `a`, `b` and `C` must broadcast; "
+            f"{function}: leading dimensions of `a`, `b`, `C` and `k` must broadcast; "
             f"got {', '.join(f'{name} {s}' for name, s in leading.items())}."
         )
         raise ValueError(message) from None
@@ -36,6 +40,8 @@ def as_problems(function, a, b, C):
         target = (*shape, *single)
         spread = x.broadcast_to(target) if is_tensor(x) else np.broadcast_to(x, target)
         flat.append(spread.reshape(math.prod(shape), *single))
+    if is_single:
+        flat.append([k] * len(flat[0]))
     return list(zip(*flat, strict=True))
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array, csc_array
 
 from otopt._backend import kernels as select_kernels
+from otopt._core.clouds import PointCost
 from otopt._core.integer_masses import integer_masses
 from otopt._core.interrupts import Interrupts
 from otopt._core.options import EmdOptions
@@ -37,7 +38,7 @@ def solve_linear(problem, show):
     Parameters
     ----------
     problem : SparseOT
-        With a matrix for the cost.
+        With a matrix or point clouds for the cost.
     show : callable
         ``show(text)`` tells how far it has come.
     """
@@ -45,6 +46,7 @@ def solve_linear(problem, show):
     if not (supply.all() and demand.all()):
         return None
     shape = len(problem.a), len(problem.b)
+    family = "network points" if isinstance(problem.Ct, PointCost) else "network"
     with Interrupts() as interrupts:
 
         def look(_report):
@@ -55,7 +57,7 @@ def solve_linear(problem, show):
         # Ct, whose layout does not depend on that of the cost as given: nor does the answer.
         oriented = Oriented(problem.Ct, demand, supply)
         (columns, rows, flow), (_, alpha), _ = solve_oriented(
-            select_kernels("network"), oriented, limits, EmdOptions()
+            select_kernels(family), oriented, limits, EmdOptions()
         )
     plan = coo_array((flow * quantum, (rows, columns)), shape=shape).tocsc()
     return LinearStart(np.asarray(alpha, float), plan, interrupts.requested)

@@ -19,7 +19,7 @@ from otopt._rounding.pool import Pool
 from otopt._rounding.rounding import FEASIBLE
 from otopt._solvers.semismooth_newton import semismooth_newton
 
-from ._assembly import compact
+from ._assembly import allowed_counts, compact
 from ._relaxation import STOPS, Monitor, relax
 from ._solve import solve
 from .result import OTResult, Potentials, RelaxedPlan
@@ -79,7 +79,7 @@ def solve_penalised(problem, kernels, k, settings, warm_start, penalties) -> OTR
     bound = monitor.certificate.bound
     gap = problem.relative_gap(value, bound) if feasible else np.inf
     status, message = _conclude(problem, penalties, outcome, feasible, gap, settings, monitor)
-    width = rows.shape[1] if k is None else problem.k
+    width = rows.shape[1] if k is None else int(problem.k.max())
     all_rows, all_mass = np.full((m, width), -1), np.zeros((m, width))
     all_rows[:, : rows.shape[1]] = np.where(mass > 0, rows, -1)
     all_mass[:, : rows.shape[1]] = mass
@@ -99,7 +99,7 @@ def solve_penalised(problem, kernels, k, settings, warm_start, penalties) -> OTR
         nfev=oracle.nfev,
         elapsed=time.perf_counter() - settings.started,
         reg=problem.reg,
-        k=problem.k,
+        k=allowed_counts(k, n),
     )
 
 
@@ -152,7 +152,7 @@ def _rank(problem, kernels, penalties, rounded):
 
 def _pool_of(problem, kernels, balanced, alpha):
     """The support of a result; columns that it leaves empty get their cheapest row."""
-    rows, mass = balanced.rows[:, : problem.k].copy(), balanced.mass[:, : problem.k]
+    rows, mass = balanced.rows.copy(), balanced.mass
     cheapest = kernels.cheapest_in_columns(alpha, problem.Ct, 1)[:, 0]
     rows[:, 0] = np.where(rows[:, 0] < 0, cheapest, rows[:, 0])
     column, slot = np.nonzero(rows >= 0)
@@ -194,10 +194,11 @@ def _measure(problem, kernels, rows, mass):
 
 def _conclude(problem, penalties, outcome, feasible, gap, settings, monitor):
     tol = settings.tol
-    n, m = problem.shape
-    if penalties[0].limits[0] > 0 and n > problem.k * m:
+    n, _ = problem.shape
+    if penalties[0].limits[0] > 0 and n > problem.k.sum():
         return Status.INFEASIBLE, (
-            f"Proven infeasible: every row needs a nonzero, and k * m = {problem.k * m} < n = {n}."
+            f"Proven infeasible: every row needs a nonzero, and all k add up to "
+            f"{problem.k.sum()} < n = {n}."
         )
     if outcome == "stopped":
         return Status.STOPPED, (

@@ -69,7 +69,7 @@ class Monitor:
         self.gap = self.problem.relative_gap(value, bound)
         # For k = 1 the relaxation is a linear programme: a vertex of a nearly optimal face has to
         # be optimal to tol.
-        goal = self.tol if self.problem.k > 1 else max(0.01 * self.tol, min(self.tol, 1e-9))
+        goal = self.tol if self.problem.k.max() > 1 else max(0.01 * self.tol, min(self.tol, 1e-9))
         return np.abs(gradient).sum() <= self.tol * self.problem.mass and self.gap <= goal
 
     def step(self, oracle, gradient):

@@ -19,6 +19,7 @@ from otopt._rounding.small import round_small
 from otopt.errors import ConvergenceWarning, FeasibilityWarning
 
 from ._assembly import assemble
+from ._multilevel import is_large
 from ._relaxation import STOPS, Monitor, relax
 from ._small import has_small_shape, is_dense, is_small, relax_small
 from ._tensors import as_numpy
@@ -28,6 +29,7 @@ __all__ = ["Settings", "check_settings", "check_warm_start", "solve", "warn_of_f
 
 ROUNDINGS = ("repair", "none")
 DEFAULT_MAXITER = 2000
+FEW_DIMENSIONS = 3  # of clouds whose linear programme is solved first
 
 
 @dataclass(frozen=True)
@@ -112,9 +114,7 @@ def solve(
                 problem, kernels, monitor,
                 tol=settings.tol, maxiter=settings.maxiter, workers=settings.workers,
                 options=options, warm_start=warm,
-                linear_start=options.linear_start
-                and is_dense(problem)
-                and not has_small_shape(problem),
+                linear_start=options.linear_start and _pays_linear_start(problem),
                 dual=dual, stops=stops,
             )  # fmt: skip
         outcome, rounded = relaxation.outcome, None
@@ -129,6 +129,16 @@ def solve(
     return assemble(
         problem, monitor, relaxation, rounded, outcome, k, settings.tol, settings.started
     )
+
+
+def _pays_linear_start(problem):
+    """Whether the linear programme is solved in less time than it saves.
+
+    In many dimensions its pricing passes between clouds look at nearly all pairs.
+    """
+    if is_large(problem):
+        return len(problem.Ct.points.points) <= FEW_DIMENSIONS
+    return is_dense(problem) and not has_small_shape(problem)
 
 
 def _round(problem, kernels, relaxed, monitor, settings, whole):

@@ -26,6 +26,7 @@ def as_tensors(result: OTResult, home: TensorHome) -> OTResult:
         result,
         rows=home.integer(result.rows),
         mass=home.real(result.mass),
+        k=result.k if isinstance(result.k, int) else home.integer(result.k),
         value=home.real(result.value),
         potentials=Potentials(*(home.real(x) for x in result.potentials)),
         relaxed=relaxed,

@@ -63,7 +63,8 @@ class OTResult:
     Attributes
     ----------
     rows : ndarray of int, shape (m, k)
-        Row indices of the nonzeros of each column; -1 marks an unused slot.
+        Row indices of the nonzeros of each column; -1 marks an unused slot. Where `k` differs
+        between columns, there is a slot for each of the most.
     mass : ndarray of float, shape (m, k)
         Mass carried by each of them; 0 in unused slots.
     plan : scipy.sparse.csc_array or torch sparse COO tensor, shape (n, m)
@@ -92,8 +93,8 @@ class OTResult:
         Seconds.
     reg : float
         The quadratic regularisation that was used.
-    k : int
-        Nonzeros allowed in a column.
+    k : int or ndarray of int, shape (m,)
+        Nonzeros allowed in a column, or in each one.
     method : str
         The algorithm that was used, where there is a choice.
     axis : int
@@ -116,7 +117,7 @@ class OTResult:
     nfev: int
     elapsed: float
     reg: float
-    k: int
+    k: int | NDArray
     method: str = ""
     axis: int = 0
 
@@ -189,7 +190,7 @@ class OTResult:
         n, m = len(self.potentials.source), len(self.potentials.target)
         lines = [
             ("status", f"{self.status.name} ({self.message})"),
-            ("plan", f"{n} x {m}, {int((self.rows >= 0).sum())} nonzeros, k={self.k}"),
+            ("plan", f"{n} x {m}, {int((self.rows >= 0).sum())} nonzeros, k={_span(self.k)}"),
             ("value", f"{self.value:.9g}  (linear {self.linear_value:.9g}, reg={self.reg:.4g})"),
             ("dual_bound", f"{self.dual_bound:.9g}  (gap {self.gap:.1e})"),
             ("marginal_error", f"{self.marginal_error:.1e}"),
@@ -203,3 +204,10 @@ class OTResult:
             lines.append(("method", self.method))
         width = max(len(name) for name, _ in lines)
         return "OTResult\n" + "\n".join(f"  {name:>{width}}: {text}" for name, text in lines)
+
+
+def _span(k):
+    if isinstance(k, int):
+        return str(k)
+    low, high = int(k.min()), int(k.max())
+    return str(low) if low == high else f"{low}..{high}"

@@ -63,10 +63,11 @@ def sparse_ot(
         cannot hold the marginals to 1e-9. `a`, `b` and `C` may be torch tensors, all of one
         dtype and on the CPU; half precision is computed in float32. Arrays of the result are of
         the same library; torch's have the dtype of the problem. Leave `C` out to give `X` and `Y`.
-    k : int or None
-        Nonzeros allowed in a column; must be given. None or k >= n: no constraint (quadratic
-        transport). A plan exists for weights in general position only if ``k * m >= n + m - 1``,
-        for uniform ones only if ``k * m >= n + m - gcd(n, m)``.
+    k : int, array_like of int, shape (m,), or None
+        Nonzeros allowed in a column, or in each column; must be given. None or k >= n: no
+        constraint (quadratic transport). A plan exists for weights in general position only if
+        ``k * m >= n + m - 1`` (the sum of all k, where they differ), for uniform ones only if
+        ``k * m >= n + m - gcd(n, m)``.
     axis : {0, 1}
         What k bounds: 0 the nonzeros of every column, 1 those of every row. For 1, exchange rows
         and columns, n and m, in what is said of k here and in the result.
@@ -142,7 +143,8 @@ def sparse_ot(
     to the potentials in every box. Nothing is lost by it: bound and plan are those of the matrix,
     up to rounding, in O((n + m) d + m k) memory. In few dimensions a scan visits a small part of
     the pairs; beyond some ten dimensions it visits most of them, O(n m d) an evaluation. From
-    2000 points on both sides, the potentials start from those between clusters.
+    2000 points on both sides, a solve starts from the optimum without curvature in up to three
+    dimensions, and from the potentials between clusters in more.
 
     Where the relaxed plan is k-sparse it is optimal. Otherwise `gap` says how far the returned
     plan can be from optimal; it grows as k * m approaches n + m - 1, where feasibility itself is a
@@ -180,7 +182,8 @@ def sparse_ot(
         options=options,
     )
     home, (a, b, C, X, Y) = numpy_views("sparse_ot", a=a, b=b, C=C, X=X, Y=Y)
-    if as_axis("sparse_ot", axis) == 1:
+    axis = as_axis("sparse_ot", axis)
+    if axis == 1:
         if C is not None:
             C = check_orientation("sparse_ot", a, b, C).T
         a, b, X, Y = b, a, Y, X
@@ -191,7 +194,8 @@ def sparse_ot(
             marginal_penalty = marginal_penalty[::-1]
     kernels = select_kernels("points" if C is None else "columns")
     penalties = as_penalties("sparse_ot", marginal_penalty)
-    problem = _as_problem(a, b, C, k, X, Y, metric, reg, kernels, penalties)
+    side = ("column", "row")[axis]
+    problem = _as_problem(a, b, C, k, X, Y, metric, reg, kernels, penalties, side)
     warm_start = check_warm_start("sparse_ot", warm_start, problem.shape)
     if penalties is None:
         result = solve(problem, kernels, k, settings, warm_start)
@@ -202,20 +206,22 @@ def sparse_ot(
     return result if home is None else as_tensors(result, home)
 
 
-def _as_problem(a, b, C, k, X, Y, metric, reg, kernels, penalties):
+def _as_problem(a, b, C, k, X, Y, metric, reg, kernels, penalties, side):
     if k is ...:
         message = "sparse_ot: `k` must be given; got nothing; k=None asks for no constraint."
         raise TypeError(message)
     check_cost_given("sparse_ot", C, X, Y, metric)
     if C is not None:
         if penalties is not None:
-            problem = SparseOT.from_unbalanced(a, b, C, k, reg)
+            problem = SparseOT.from_unbalanced(a, b, C, k, reg, side=side)
             check_balance("sparse_ot", problem.a, problem.b, penalties)
             return problem
-        return SparseOT.from_arrays(a, b, C, k, reg)
+        return SparseOT.from_arrays(a, b, C, k, reg, side=side)
     if penalties is not None:
         message = (
             "sparse_ot: `marginal_penalty` needs the cost as a matrix `C`; got points `X` and `Y`."
         )
         raise ValueError(message)
-    return SparseOT.from_points(a, b, X, Y, metric, k, reg, cost_range=kernels.cost_range)
+    return SparseOT.from_points(
+        a, b, X, Y, metric, k, reg, cost_range=kernels.cost_range, side=side
+    )

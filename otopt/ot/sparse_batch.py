@@ -6,7 +6,7 @@ import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from otopt._backend import kernels as select_kernels
 from otopt._backend import numpy_views
@@ -63,8 +63,8 @@ def sparse_ot_batch(
     C : array_like, shape (..., n, m), or sequence of matrices
         Costs, finite. Leading dimensions of `a`, `b` and `C` broadcast; in a sequence the
         problems may differ in shape. torch tensors, as in `sparse_ot`, give results in tensors.
-    k : int or None
-        Nonzeros allowed in a column; None for no constraint.
+    k : int, array_like of int, shape (..., m), sequence of those, or None
+        Nonzeros allowed in a column, or in each column; None for no constraint.
     axis : {0, 1}
         What k bounds: 0 every column, 1 every row; see `sparse_ot`.
     reg : float, optional
@@ -128,14 +128,15 @@ def sparse_ot_batch(
     axis = as_axis(NAME, axis)
     run_all = workers if callable(workers) else _threads(workers)
     jobs, homes = [], []
-    for index, arrays in enumerate(as_problems(NAME, a, b, C)):
+    side = ("column", "row")[axis]
+    for index, (*arrays, counts) in enumerate(as_problems(NAME, a, b, C, k)):
         function = f"{NAME}: problem {index}"
         home, (x, y, cost) = numpy_views(function, **dict(zip("abC", arrays, strict=True)))
         if axis == 1:
             x, y, cost = y, x, check_orientation(function, x, y, cost).T
-        problem = SparseOT.from_arrays(x, y, cost, k, reg, function=function)
+        problem = SparseOT.from_arrays(x, y, cost, counts, reg, function=function, side=side)
         homes.append(home)
-        jobs.append(_Job(problem, k, settings))
+        jobs.append(_Job(problem, counts, settings))
     results = _collect(run_all, jobs)
     if axis == 1:
         results = [transposed_result(result) for result in results]
@@ -151,7 +152,7 @@ class _Job:
     """One problem and its settings: what travels to a worker."""
 
     problem: SparseOT
-    k: int | None
+    k: Any  # as it was given
     settings: Settings
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 
 def brute_force(a, b, C, k, reg):
-    """Least value over all plans with at most k nonzeros a column; inf where there is none.
+    """Least value over all plans with at most k (one, or one a column) nonzeros a column, or inf.
 
     On its own support the optimum is the minimiser of an equality-constrained, strictly convex
     quadratic, t = (alpha_i + beta_j - c_ij) / reg: one linear system a support. Those whose
@@ -14,8 +14,10 @@ def brute_force(a, b, C, k, reg):
     """
     n, m = C.shape
     scale = a.sum()
-    columns = [s for size in range(1, min(k, n) + 1) for s in combinations(range(n), size)]
-    choices = np.array(list(product(range(len(columns)), repeat=m)))
+    k = np.minimum(np.broadcast_to(k, m), n)
+    columns = [s for size in range(1, k.max() + 1) for s in combinations(range(n), size)]
+    sizes = np.array([len(s) for s in columns])
+    choices = np.array(list(product(*(np.flatnonzero(sizes <= most) for most in k))))
     indicator = np.zeros((len(columns), n), bool)
     for c, rows in enumerate(columns):
         indicator[c, list(rows)] = True

@@ -22,7 +22,7 @@ class Columns(NamedTuple):
     alpha: NDArray
     Ct: NDArray
     b: NDArray
-    k: int
+    k: NDArray
     reg: float
     mu: float
     rng: np.random.Generator
@@ -42,7 +42,7 @@ def random_columns(seed, n, m, k, *, cost="random", reg=1.0, mu=0.1):
     Ct = Ct.astype(np.float32) if cost == "float32" else Ct
     # Masses that spread a column over one entry, some, or all of them.
     b = 10.0 ** rng.uniform(-3, 1, m) * rng.choice([0.01, 1.0]) / (reg + mu)
-    return Columns(alpha, Ct, b, k, reg, mu, rng)
+    return Columns(alpha, Ct, b, np.full(m, k), reg, mu, rng)
 
 
 @st.composite
@@ -50,7 +50,8 @@ def column_problems(draw, costs=COSTS, regs=(0.1, 1.0, 10.0), mus=(1e-3, 0.1, 1.
     """Column problems of all shapes; a few are longer than the blocks that kernels scan in."""
     n = draw(st.one_of(st.integers(1, 12), st.integers(1, 700)))
     m = draw(st.integers(1, 6))
-    k = draw(st.one_of(st.just(1), st.just(n), st.integers(1, n)))
+    each = st.lists(st.integers(1, n), min_size=m, max_size=m)
+    k = draw(st.one_of(st.just(1), st.just(n), st.integers(1, n), each))
     return random_columns(
         draw(st.integers(0, 2**32 - 1)), n, m, k, cost=draw(st.sampled_from(costs)),
         reg=draw(st.sampled_from(regs)), mu=draw(st.sampled_from(mus)),

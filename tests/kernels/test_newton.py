@@ -58,7 +58,8 @@ def test_pack_support_keeps_the_order_of_the_lists(kernels, problem):
 @given(problem=column_problems(), mu=st.sampled_from([1e-9, 1e-4, 1.0, 1e4]))
 def test_curvature_coefficients(kernels, problem, mu):
     rng, k = problem.rng, problem.k
-    heads = rng.integers(1, k + 1, 20)
+    k = rng.choice(k, 20)
+    heads = rng.integers(1, k + 1)
     ties = np.where(heads < k, rng.integers(0, 30, 20), 0)
     heads[::4] = np.where(ties[::4] > 0, 0, heads[::4])
     args = heads, ties, k, problem.reg, mu

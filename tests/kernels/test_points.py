@@ -108,7 +108,7 @@ def test_pruned_scans_equal_the_scan_of_the_matrix_to_the_last_bit(problem, data
 @given(problem=clouds(), data=st.data(), reg=st.sampled_from([0.0, 1e-3, 1.0]))
 def test_conjugates_and_potentials(problem, data, reg):
     cost, alpha, b, matrix = problem.cost, problem.alpha, problem.b, problem.matrix
-    k = data.draw(st.integers(1, matrix.shape[1]))
+    k = problem.rng.integers(1, 1 + data.draw(st.integers(1, matrix.shape[1])), len(b))
     scale = np.abs(matrix).max() + np.abs(alpha).max() + 1e-9
     expected = reference.top_k_conjugate(alpha, matrix, b, k, reg)
     for workers in (1, 2):
@@ -129,7 +129,7 @@ class Columns(NamedTuple):
     alpha: NDArray
     Ct: object
     b: NDArray
-    k: int
+    k: NDArray
     reg: float
     mu: float
 
@@ -139,7 +139,7 @@ class Columns(NamedTuple):
 def test_prox_columns_follow_potentials_that_move(problem, data, workers):
     cost, alpha, b, rng = problem.cost, problem.alpha, problem.b, problem.rng
     n = len(alpha)
-    k = data.draw(st.integers(1, n))
+    k = rng.integers(1, 1 + data.draw(st.integers(1, n)), len(b))
     columns = Columns(alpha, cost, b, k, 1.0, 0.1)
     lists = Prox(numba_points, columns, capacity=min(n, 3), workers=workers)
     judge = Prox(reference, columns._replace(Ct=problem.matrix), capacity=n)

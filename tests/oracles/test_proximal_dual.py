@@ -108,7 +108,7 @@ def test_hessian_is_the_derivative_of_the_gradient(k, reg, mu):
         if kinds[0] != kinds[1]:  # a kink between the two points
             continue
         coefficients = oracle.kernels.curvature_coefficients(
-            oracle.columns.heads, oracle.columns.ties, k, reg, oracle.mu
+            oracle.columns.heads, oracle.columns.ties, oracle.k, reg, oracle.mu
         )
         A, R = 1 / (reg + oracle.mu), 1 / oracle.mu
         H = oracle.kernels.assemble_dense(start, rows, kind, coefficients, A, R, 0.0, N)

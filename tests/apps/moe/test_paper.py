@@ -25,7 +25,7 @@ def test_objective_is_the_semi_dual(n, m, k):
         value, gradient, _ = semi_dual(alpha, similarity, target, source, k)
         # The kernels of sparse_ot, written for another purpose: cost = -similarity, reg = gamma.
         columns, _, rows, mass = reference.top_k_conjugate(
-            alpha.numpy(), -similarity.T.numpy(), target.numpy(), k, 1.0, 1
+            alpha.numpy(), -similarity.T.numpy(), target.numpy(), np.full(m, k), 1.0, 1
         )
         constant = 0.5 * float((target**2).sum())
         expected = columns.sum() + constant - float(source @ alpha)
