@@ -30,12 +30,13 @@ def queue(size=12, d=6):
 
 def scaled_by_hand(S, eps, iterations):
     """The plan in the exponential domain, rows of mass 1: by columns, then by rows."""
-    A = np.exp(S / eps)
-    A /= A.sum()
-    for _ in range(iterations):
-        A /= A.sum(axis=0, keepdims=True) * A.shape[1]
-        A /= A.sum(axis=1, keepdims=True) * A.shape[0]
-    return A * A.shape[0]
+    with np.errstate(all="ignore"):
+        A = np.exp(S / eps)
+        A /= A.sum()
+        for _ in range(iterations):
+            A /= A.sum(axis=0, keepdims=True) * A.shape[1]
+            A /= A.sum(axis=1, keepdims=True) * A.shape[0]
+        return A * A.shape[0]
 
 
 @given(
@@ -47,8 +48,7 @@ def test_sinkhorn_on_logarithms_is_that_of_the_exponential_domain(seed, n, m, ep
     found = sinkhorn_posterior(torch.from_numpy(S) / eps, iterations=3).exp().numpy()
     assert np.isfinite(found).all()
     np.testing.assert_allclose(found.sum(axis=1), 1, rtol=0, atol=1e-10)
-    with np.errstate(all="ignore"):
-        expected = scaled_by_hand(S, eps, 3)
+    expected = scaled_by_hand(S, eps, 3)
     if np.isfinite(expected).all():
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-10)
 
@@ -60,9 +60,9 @@ def test_sinkhorn_takes_the_largest_entries_of_the_plan_and_survives_large_logit
     large = 16 * torch.randn(7, 40, generator=torch.Generator().manual_seed(0))
     assert not np.isfinite(scaled_by_hand(large.numpy(), 0.05, 3)).all()
     assert len(assign(large, 3).indices.unique()) > 3
-    assert torch.equal(
-        assign(large.double(), 3).indices.sort().values, assign(large, 3).indices.sort().values
-    )
+    # Rows own columns of equal mass then: what is compared is the plan, not the choice among them.
+    single, double = (sinkhorn_posterior(x / 0.05).exp() for x in (large, large.double()))
+    torch.testing.assert_close(single.double(), double, rtol=0, atol=1e-3)
 
 
 @given(seed=st.integers(0, 999), n=st.integers(1, 6), K=st.integers(1, 3), spare=st.integers(0, 9))
@@ -84,7 +84,7 @@ def test_cosine_and_callables():
     last = assign(S, 2, lambda S, K: S.argsort(dim=1)[:, :K])
     assert torch.equal(last.indices, S.argsort(dim=1)[:, :2])
     assert last.certified is None
-    for wrong in (S[:, :2], S.argsort(dim=1), S.argsort(dim=1)[:, :2] + 1):
+    for wrong in (S[:, :2], S.argsort(dim=1), S.argsort(dim=1)[:, :2] + 9):
         with pytest.raises(ValueError, match="assignment must return"):
             assign(S, 2, lambda S, K, wrong=wrong: wrong)
 
