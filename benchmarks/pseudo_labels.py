@@ -95,7 +95,7 @@ def bars(run):
         leads.append(lead)
         rows.append((f"{name}: purity less Sinkhorn's >= -{MAX_LOSS}", lead, lead >= -MAX_LOSS))
         distinct = min(d["bmatch"]["distinct"] for d in draws)
-        rows.append((f"{name}: distinct picks, {ROWS * K}", distinct, distinct == ROWS * K))
+        rows.append((f"{name}: distinct picks, {ROWS * K}", str(distinct), distinct == ROWS * K))
         certified = sum(d["bmatch"]["certified"] for d in draws)
         share = f"{certified} of {len(draws)}"
         rows.append((f"{name}: certificates", share, certified == len(draws)))

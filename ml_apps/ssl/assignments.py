@@ -4,8 +4,8 @@ r"""Pseudo-labels: the items of a queue that are taken to be of an embedding's o
 - "sinkhorn": the K largest entries in a row of the entropic transport plan after a few iterations
   (Jang et al. 2023). Its columns are all to carry the same mass, so that a row is spread over
   M / B items where only K are wanted.
-- "bmatch": K items for every row and no item twice, at the largest total similarity: `otopt.bmatch`,
-  exact and with a proof of it.
+- "bmatch": K items for every row and no item twice, at the largest total similarity, exact and with
+  a proof of it: `otopt.bmatch`.
 """
 
 import warnings
@@ -68,7 +68,7 @@ def assign(similarity, num_shots, assignment="sinkhorn", *, eps=0.05, iterations
     -----
     O(iterations B M) for "sinkhorn", in the log domain, on the device of `similarity`. "bmatch"
     runs on the CPU and is copied there and back: a scan of the matrix, and B K shortest paths that
-    are short where M is a multiple of B K.
+    are short where M is several times B K.
 
     References
     ----------

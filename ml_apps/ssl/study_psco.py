@@ -130,7 +130,7 @@ def report(run, console):
             mean, *half = interval(records, kind)
             if len(records) < 2:  # one training, or none
                 half = [float("nan"), half[1], float("nan")]
-            shown = ["-" if h != h else f"{h:.3f}" for h in half]  # noqa: PLR0124  # NaN
+            shown = ["-" if h != h else f"{h:.3f}" for h in half]  # NaN
             table.add_row(method, kind, str(len(records)), f"{mean:.3f}", *shown)
     console.print(table)
     _differences(groups, console)

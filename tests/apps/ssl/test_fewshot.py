@@ -36,7 +36,9 @@ def test_tasks_depend_on_the_seed_alone():
     x = torch.arange(60.0)[:, None]
 
     def drawn(features, rng):
-        return [e.query.ravel() for e in fewshot.fewshot_episodes(features, y, 3, 1, 4, rng, tasks=5)]
+        return [
+            e.query.ravel() for e in fewshot.fewshot_episodes(features, y, 3, 1, 4, rng, tasks=5)
+        ]
 
     one, other = drawn(x, 3), drawn(2 * x, np.random.default_rng(3))
     assert all(torch.equal(2 * a, b) for a, b in zip(one, other, strict=True))

@@ -12,7 +12,6 @@ from tests.apps.ssl.cases import DIM, PROTOTYPES, TWO_VIEWS, dino, patches, two_
 from tests.distributed.processes import on_processes
 
 
-
 def psco(assignment, **settings):
     queue = MomentumQueue(19, DIM, generator=torch.Generator().manual_seed(5)).double()
     return losses.PsCoLoss(queue, num_shots=2, assignment=assignment, **settings)
@@ -28,7 +27,10 @@ JOBS = {
 
 
 def run(name, rank=0, size=1):
-    """Three steps, in which the queue of PsCo wraps; values, gradients of all parameters averaged over processes, and buffers."""
+    """Three steps; values, gradients of all parameters averaged over processes, and buffers.
+
+    The queue of PsCo wraps in them.
+    """
     loss = JOBS[name](gather_distributed=True)
     generator = torch.Generator().manual_seed(7)
     weight = torch.randn(DIM, DIM, generator=generator, dtype=torch.float64, requires_grad=True)

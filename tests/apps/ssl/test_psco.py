@@ -203,7 +203,9 @@ def test_heads_classify_by_prototypes_of_shots_and_queries_of_the_predictor():
     labels = torch.tensor([0, 0, 1, 1, 2, 2])
     z = F.normalize(heads.projector(x[:6]), dim=1)
     prototypes = F.normalize(z.view(3, 2, 4).mean(dim=1), dim=1)
-    expected = (F.normalize(heads.predictor(heads.projector(x[6:])), dim=1) @ prototypes.T).argmax(1)
+    expected = (F.normalize(heads.predictor(heads.projector(x[6:])), dim=1) @ prototypes.T).argmax(
+        1
+    )
     assert torch.equal(heads.classify(x[:6], labels, x[6:]), expected)
 
 
@@ -218,9 +220,13 @@ def test_adaptation_fits_the_shots_and_leaves_the_network(batch_statistics):
     def value(h):
         # Row i and all shots of its class, itself included.
         logits = h.queries(support) @ h.shots(support).T
-        return sum(
-            torch.logsumexp(logits[i], 0) - logits[i, labels == labels[i]].mean() for i in range(12)
-        ).item() / 12
+        return (
+            sum(
+                torch.logsumexp(logits[i], 0) - logits[i, labels == labels[i]].mean()
+                for i in range(12)
+            ).item()
+            / 12
+        )
 
     with torch.no_grad():  # as the studies call it
         adapted = adapt(heads, support, labels, batch_statistics=batch_statistics)

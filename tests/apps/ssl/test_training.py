@@ -8,7 +8,17 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from ml_apps.ssl import augment, evaluate, models, optim, recipes, study_duality, study_psco, study_vmf, train
+from ml_apps.ssl import (
+    augment,
+    evaluate,
+    models,
+    optim,
+    recipes,
+    study_duality,
+    study_psco,
+    study_vmf,
+    train,
+)
 from ml_apps.ssl.training import Config, Run, load_data
 
 
@@ -36,8 +46,15 @@ def test_every_method_takes_a_step(method):
 
 @pytest.mark.parametrize(
     ("method", "settings"),
-    [("vicreg", {}), ("simclr", {"optimizer": "lars"}), ("dino-vmf", {"crops": 2}),
-     ("psco", {"optimizer": "sgd", "settings": {"assignment": "bmatch", "num_shots": 2, "queue": 40}})],
+    [
+        ("vicreg", {}),
+        ("simclr", {"optimizer": "lars"}),
+        ("dino-vmf", {"crops": 2}),
+        (
+            "psco",
+            {"optimizer": "sgd", "settings": {"assignment": "bmatch", "num_shots": 2, "queue": 40}},
+        ),
+    ],
 )
 def test_a_run_that_was_stopped_ends_as_one_that_was_not(tmp_path, method, settings):
     c = config(method, **settings, encoder="conv")
@@ -271,7 +288,9 @@ assert vmf.log_normalizer(torch.ones(()), 8).isfinite()
 def test_study_of_psco_goes_on_judges_and_draws(tmp_path, monkeypatch, capsys):
     g = torch.Generator().manual_seed(0)
     y = torch.arange(21 * 30) % 30
-    pictures = torch.rand(30, 1, 28, 28, generator=g)[y] + 0.1 * torch.rand(630, 1, 28, 28, generator=g)
+    pictures = torch.rand(30, 1, 28, 28, generator=g)[y] + 0.1 * torch.rand(
+        630, 1, 28, 28, generator=g
+    )
     monkeypatch.setattr(study_psco, "load", lambda split: (pictures, y))
     monkeypatch.setattr(study_psco, "BATCH", 8)
     monkeypatch.setattr(study_psco.Config, "__init__", _small(study_psco.Config.__init__))
@@ -291,7 +310,9 @@ def test_study_of_psco_goes_on_judges_and_draws(tmp_path, monkeypatch, capsys):
     assert len(calls) == 1 + len(study_psco.jobs(True, 2))
     assert study_psco.main([*call, "--resume"]) == 0
     assert len(calls) == 1 + len(study_psco.jobs(True, 2))
-    assert "nothing here can be compared with the table" in capsys.readouterr().out.replace("\n", " ")
+    assert "nothing here can be compared with the table" in capsys.readouterr().out.replace(
+        "\n", " "
+    )
     run = json.loads((tmp_path / "a.json").read_text())
     assert (tmp_path / "a.png").exists()
     matched = [r for r in run["runs"] if r["method"] == "bmatch"]
