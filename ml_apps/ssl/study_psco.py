@@ -24,7 +24,7 @@ from ml_apps.ssl.training import Config, Run, load_data
 __all__ = ["interval", "load", "main", "measure"]
 
 TRAINED = ("moco", "sinkhorn", "bmatch", "cosine")
-STEPS, BATCH, TASKS, FEW_TASKS = 900, 64, 600, 60
+STEPS, BATCH, TASKS, FEW_TASKS = 1000, 64, 600, 30
 SIDE, QUERY, SHOTS = 28, 15, 1
 CANNOT = (
     "What this shows: small networks on six alphabets of Omniglot, tested on two others. The "
