@@ -44,8 +44,9 @@ def positive(function, **values):
 
 def finite(function, name, x):
     """Refuse NaN and inf."""
-    if not (good := x.isfinite()).all():
-        where = tuple((~good).nonzero()[0].tolist())
+    # The extremes are NaN where anything is: one pass, and no mask of the size of x.
+    if x.numel() and not torch.stack(x.aminmax()).isfinite().all():
+        where = tuple((~x.isfinite()).nonzero()[0].tolist())
         raise ValueError(
             f"{function}: {name} must be finite; got {x[where].item()} at {list(where)}; drop such "
             "rows, or find where they come from"
