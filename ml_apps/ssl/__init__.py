@@ -7,6 +7,7 @@ Submodules are loaded on first use:
 - `criteria`: both sides of the duality of Garrido et al. (2023), as functions.
 - `vmf`: von Mises-Fisher distributions in any dimension, with autograd.
 - `metrics`, `evaluate`: what an embedding is like, and what it is good for.
+- `assignments`, `queue`, `psco`, `fewshot`: pseudo-labels by transport, and tasks of few shots.
 - `augment`, `models`, `optim`, `recipes`, `training`: enough to train one.
 """
 
@@ -15,10 +16,12 @@ import lazy_loader as _lazy
 __getattr__, __dir__, __all__ = _lazy.attach(
     __name__,
     submodules=[
+        "assignments",
         "augment",
         "centering",
         "criteria",
         "evaluate",
+        "fewshot",
         "gegenbauer",
         "losses",
         "metrics",
@@ -26,6 +29,8 @@ __getattr__, __dir__, __all__ = _lazy.attach(
         "optim",
         "processes",
         "prototypes",
+        "psco",
+        "queue",
         "recipes",
         "terms",
         "training",

@@ -2,7 +2,7 @@
 
 import torch
 
-__all__ = ["choice", "positive", "views"]
+__all__ = ["choice", "finite", "labels", "positive", "views"]
 
 
 def views(function, z_a, z_b, *, at_least=2):
@@ -40,3 +40,30 @@ def positive(function, **values):
     for name, value in values.items():
         if not value > 0:
             raise ValueError(f"{function}: {name} must be > 0; got {value!r}")
+
+
+def finite(function, name, x):
+    """Refuse NaN and inf."""
+    # The extremes are NaN where anything is: one pass, and no mask of the size of x.
+    if x.numel() and not torch.stack(x.aminmax()).isfinite().all():
+        where = tuple((~x.isfinite()).nonzero()[0].tolist())
+        raise ValueError(
+            f"{function}: {name} must be finite; got {x[where].item()} at {list(where)}; drop such "
+            "rows, or find where they come from"
+        )
+
+
+def labels(function, name, values, count):
+    """Refuse labels that are missing: no integer >= 0 for every one of `count` rows."""
+    given = "None" if values is None else f"{type(values).__name__} of {len(values)}"
+    if isinstance(values, torch.Tensor):
+        given = f"shape {tuple(values.shape)}, {values.dtype}"
+        is_integer = not (values.is_floating_point() or values.dtype == torch.bool)
+        if is_integer and values.shape == (count,):
+            if count == 0 or values.min() >= 0:
+                return
+            given = f"{int(values.min())} for {int((values < 0).sum())} of them"
+    raise ValueError(
+        f"{function}: {name} must be a tensor with an integer >= 0 for every row ({count}); got "
+        f"{given}; leave out what has no label"
+    )

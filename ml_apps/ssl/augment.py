@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch.nn import functional as F
 
-__all__ = ["AUGMENTATIONS", "Augmentation", "multi_crop", "two_view"]
+__all__ = ["AUGMENTATIONS", "Augmentation", "multi_crop", "strong_and_weak", "two_view"]
 
 # Luma, and the matrix to YIQ and back.
 YIQ = torch.tensor([[0.299, 0.587, 0.114], [0.5959, -0.2746, -0.3213], [0.2115, -0.5227, 0.3112]])
@@ -76,6 +76,32 @@ def two_view(images, augmentation, *, generator, size=None):
     tuple of two Tensor, shape (n, c, size, size)
     """
     return tuple(view(images, augmentation, generator=generator, size=size) for _ in range(2))
+
+
+def strong_and_weak(images, augmentation, *, generator, size=None):
+    """A random view of every image, and one that is cropped and flipped only.
+
+    Parameters
+    ----------
+    images : Tensor, shape (n, 1 or 3, h, w)
+        In [0, 1].
+    augmentation : Augmentation
+        Of the strong view.
+    generator : torch.Generator
+        On the device of `images`.
+    size : int, optional
+        Side of the views; that of the images by default.
+
+    Returns
+    -------
+    tuple of two Tensor, shape (n, c, size, size)
+        The strong view first.
+    """
+    kept = {name: getattr(augmentation, name) for name in ("scale", "ratio", "flip")}
+    weak = Augmentation(**kept, jitter=(0, 0, 0, 0), jitter_probability=0, grey=0)
+    return tuple(
+        view(images, strength, generator=generator, size=size) for strength in (augmentation, weak)
+    )
 
 
 def multi_crop(images, augmentation, *, generator, local=6, local_size=None, split=0.4):

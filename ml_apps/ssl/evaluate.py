@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from torch.nn import functional as F
 
-__all__ = ["FewLabels", "few_labels", "knn", "linear_probe", "t_interval"]
+__all__ = ["FewLabels", "few_labels", "knn", "linear_probe", "logistic", "t_interval"]
 
 
 def knn(train, train_labels, test, test_labels, *, k=20, temperature=0.07):
@@ -56,21 +56,42 @@ def linear_probe(train, train_labels, test, test_labels, *, l2=1e-3, maxiter=200
     mean, std = train.mean(dim=0), train.std(dim=0).clamp_min(1e-6)
     train, test = ((x - mean) / std for x in (train, test))
     classes = int(max(train_labels.max(), test_labels.max())) + 1
-    weight = torch.zeros(classes, train.shape[1], dtype=train.dtype, device=train.device)
-    bias = torch.zeros(classes, dtype=train.dtype, device=train.device)
+    weight, bias = logistic(train, train_labels, classes, l2=l2, maxiter=maxiter)
+    return float(((test @ weight.T + bias).argmax(1) == test_labels).double().mean())
+
+
+def logistic(x, labels, classes, *, l2=1e-3, maxiter=200):
+    """Multinomial logistic regression by L-BFGS.
+
+    Parameters
+    ----------
+    x : Tensor, shape (n, d)
+    labels : Tensor of int, shape (n,)
+        In 0..classes - 1.
+    classes : int
+    l2 : float
+        Weight of half the squared norm of the weights; the loss is a mean.
+    maxiter : int
+
+    Returns
+    -------
+    weight : Tensor, shape (classes, d)
+    bias : Tensor, shape (classes,)
+    """
+    weight = torch.zeros(classes, x.shape[1], dtype=x.dtype, device=x.device)
+    bias = torch.zeros(classes, dtype=x.dtype, device=x.device)
     parameters = [weight.requires_grad_(), bias.requires_grad_()]
     optimizer = torch.optim.LBFGS(parameters, max_iter=maxiter, line_search_fn="strong_wolfe")
 
     def closure():
         optimizer.zero_grad()
-        loss = F.cross_entropy(train @ weight.T + bias, train_labels)
+        loss = F.cross_entropy(x @ weight.T + bias, labels)
         loss = loss + l2 / 2 * weight.square().sum()
         loss.backward()
         return loss
 
     optimizer.step(closure)
-    with torch.no_grad():
-        return float(((test @ weight.T + bias).argmax(1) == test_labels).double().mean())
+    return weight.detach(), bias.detach()
 
 
 class FewLabels(NamedTuple):

@@ -1,6 +1,7 @@
 """Encoders for small images, and projectors."""
 
 import itertools
+from functools import partial
 
 import torch
 from torch import nn
@@ -79,20 +80,23 @@ class MLPEncoder(nn.Module):
 
 
 class SmallConv(nn.Module):
-    """Three strided convolutions and a mean over places.
+    """Three strided convolutions, and a mean over places.
 
     Parameters
     ----------
     channels, size : int
         Of the images; any size from 8 on.
     dim : int
-        Of the features.
+        Maps of the last layer.
+    pooled : bool
+        Whether the mean is taken: features are `dim` numbers then, and `dim` for every place
+        otherwise, which suits images that stand still, as of characters.
     """
 
-    def __init__(self, channels, size, dim=128):
+    def __init__(self, channels, size, dim=128, *, pooled=True):
         super().__init__()
-        del size
-        self.dim = dim
+        side = -(-size // 8)
+        self.dim, self.pooled = dim * (1 if pooled else side**2), pooled
         layers = []
         for a, b in zip((channels, dim // 4, dim // 2), (dim // 4, dim // 2, dim), strict=True):
             layers += [
@@ -104,7 +108,8 @@ class SmallConv(nn.Module):
 
     def forward(self, x):
         """Features, shape (n, dim)."""
-        return self.layers(x).mean(dim=(2, 3))
+        maps = self.layers(x)
+        return maps.mean(dim=(2, 3)) if self.pooled else maps.flatten(1)
 
 
 class _Block(nn.Module):
@@ -209,4 +214,10 @@ class ViTTiny(nn.Module):
         return self.tokens(x)[:, 0]
 
 
-ENCODERS = {"mlp": MLPEncoder, "conv": SmallConv, "resnet18": ResNet18, "vit": ViTTiny}
+ENCODERS = {
+    "mlp": MLPEncoder,
+    "conv": SmallConv,
+    "placed_conv": partial(SmallConv, dim=64, pooled=False),
+    "resnet18": ResNet18,
+    "vit": ViTTiny,
+}

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
-__all__ = ["count", "gather", "logsumexp", "mean_scalar", "total"]
+__all__ = ["count", "gather", "logsumexp", "mean_scalar", "rank", "total"]
 
 
 def count():
@@ -23,6 +23,16 @@ def count():
     int
     """
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+
+
+def rank():
+    """Place of this process among them: 0 where no group was started.
+
+    Returns
+    -------
+    int
+    """
+    return dist.get_rank() if count() > 1 else 0
 
 
 class _Gather(torch.autograd.Function):

@@ -11,8 +11,10 @@ from torch import nn
 from ml_apps.ssl import losses, models, optim
 from ml_apps.ssl._check import choice
 from ml_apps.ssl.prototypes import VMFPrototypes
+from ml_apps.ssl.psco import PsCoNetwork
+from ml_apps.ssl.queue import MomentumQueue
 
-__all__ = ["LOSSES", "METHODS", "Distilled", "Joint", "build"]
+__all__ = ["LOSSES", "METHODS", "QUEUED", "Distilled", "Joint", "build"]
 
 # SFRIK's alignment is a mean over dimensions: its weight is set for "sum", so that the dimension
 # of the embedding can change.
@@ -31,7 +33,9 @@ LOSSES = {
     "uniformity": losses.UniformityLoss,
 }
 KINDS = {"dino": "normalized", "dino-vmf": "vmf"}
-METHODS = (*LOSSES, *KINDS)
+# With a queue, a strong and a weak view; MoCo is what PsCo is without pseudo-labels.
+QUEUED = {"psco": losses.PsCoLoss, "moco": partial(losses.PsCoLoss, weight=0.0)}
+METHODS = (*LOSSES, *KINDS, *QUEUED)
 
 
 class Joint(nn.Module):
@@ -107,6 +111,7 @@ def build(
     size=28,
     widths=(256, 64),
     prototypes=256,
+    queue=1024,
     seed=0,
     **settings,
 ):
@@ -124,6 +129,8 @@ def build(
         Of the projector.
     prototypes : int
         Of DINO.
+    queue : int
+        Embeddings that PsCo and MoCo remember.
     seed : int
         Of the weights; torch's global generator is left as it was.
     **settings
@@ -131,7 +138,7 @@ def build(
 
     Returns
     -------
-    Joint or Distilled
+    Joint, Distilled or PsCoNetwork
 
     Raises
     ------
@@ -147,6 +154,9 @@ def build(
             return Joint(
                 backbone, models.projector(backbone.dim, widths), LOSSES[method](**settings)
             )
+        if method in QUEUED:
+            loss = QUEUED[method](MomentumQueue(queue, widths[-1]), **settings)
+            return PsCoNetwork(backbone, widths, loss)
         head = models.bottleneck(backbone.dim, *widths[-2:])
         components = VMFPrototypes(widths[-1], prototypes, kind=KINDS[method])
         return Distilled(backbone, head, components, **settings)

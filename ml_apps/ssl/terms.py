@@ -29,6 +29,7 @@ __all__ = [
     "log_repulsion",
     "off_diagonal_covariance",
     "standardize",
+    "supervised_contrast",
     "uses_gram",
     "variance_hinge",
     "without_diagonal",
@@ -272,3 +273,24 @@ class _GramOffDiagonal(torch.autograd.Function):
         by_z = gram @ z
         # Columns of both parts sum to 0: the centring has nothing left to project away.
         return by_z.sub_(z.mul_(columns)).mul_(4 * gradients[0])
+
+
+def supervised_contrast(logits, positives):
+    """Mean over rows of ``log sum_j exp(l_ij) - mean_{j positive for i} l_ij``.
+
+    Parameters
+    ----------
+    logits : Tensor, shape (n, m)
+    positives : Tensor of bool, shape (n, m)
+        At least one in every row.
+
+    Returns
+    -------
+    Tensor, shape ()
+
+    References
+    ----------
+    P. Khosla et al., Supervised Contrastive Learning, NeurIPS 2020, arXiv:2004.11362.
+    """
+    attraction = (logits * positives).sum(dim=1) / positives.sum(dim=1)
+    return (torch.logsumexp(logits, dim=1) - attraction).mean()

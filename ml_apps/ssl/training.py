@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,12 @@ from ml_apps.ssl import augment, optim, recipes
 from ml_apps.ssl._check import choice
 
 __all__ = ["Config", "Run", "load_data", "write_atomically"]
+
+OPTIMIZERS = {
+    "adamw": torch.optim.AdamW,
+    "lars": optim.LARS,
+    "sgd": partial(torch.optim.SGD, momentum=0.9),
+}
 
 
 @dataclass(frozen=True)
@@ -31,7 +38,8 @@ class Config:
     steps, batch : int
     lr, weight_decay : float
         Of the optimiser.
-    optimizer : {"adamw", "lars"}
+    optimizer : {"adamw", "lars", "sgd"}
+        "sgd" has momentum 0.9.
     warmup : float
         Share of the steps.
     widths : tuple of int
@@ -152,13 +160,10 @@ class Run:
             **config.settings,
         ).to(config.device)
         parameters = [p for p in self.model.parameters() if p.requires_grad]
-        choice("Run", "optimizer", config.optimizer, ("adamw", "lars"))
-        if config.optimizer == "lars":
-            self.optimizer = optim.LARS(parameters, config.lr, weight_decay=config.weight_decay)
-        else:
-            self.optimizer = torch.optim.AdamW(
-                parameters, config.lr, weight_decay=config.weight_decay
-            )
+        choice("Run", "optimizer", config.optimizer, tuple(OPTIMIZERS))
+        self.optimizer = OPTIMIZERS[config.optimizer](
+            parameters, config.lr, weight_decay=config.weight_decay
+        )
         grey = "digits" if config.data in ("digits", "mnist") else "grey"
         self.augmentation = augment.AUGMENTATIONS["colour" if images.shape[1] == 3 else grey]
         self.step = 0
@@ -208,6 +213,8 @@ class Run:
         g = _generator(c.seed, 2, self.step, device=c.device)
         if c.crops:
             views = augment.multi_crop(x, self.augmentation, generator=g, local=c.crops)
+        elif c.method in recipes.QUEUED:
+            views = augment.strong_and_weak(x, self.augmentation, generator=g)
         else:
             views = list(augment.two_view(x, self.augmentation, generator=g))
         warmup = int(c.warmup * c.steps)

@@ -277,6 +277,9 @@ repair(S, q, indices (n, k), room (m,), weight) -> left
     Moves pairs from columns with more than `room` of them to others, in place; index -1 for the
     `left` pairs that found no place. None is left where rooms hold all pairs (torch: for k = 1).
 
+top_of_rows(S, count) -> columns (n, count), scores (n, count)
+    The `count` largest entries of every row, largest first, of equal ones the first; float64.
+
 match_lists(columns (n, t), scores (n, t), k, room (m,)) -> slots (n, k), u (n,), w (m,)
     Best matching of k listed columns a row and at most `room` rows a column; unused list entries
     are -1, at the end. `slots` are places in the lists, -1 where no path was left. Potentials with

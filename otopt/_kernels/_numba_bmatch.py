@@ -83,6 +83,7 @@ def match_lists(columns, scores, k, room):
                 u[i] = scores[i, t] if t == 0 else max(u[i], scores[i, t])
     for number in range(n * k):
         source = m + number // k
+        nearest = np.inf  # of the columns with room; nobody farther is on a shortest path to one
         size, count = _reach(source, 0.0, -1, -1, distance, before, how, heap, place, touched, 0, 0)
         goal, reach = -1, np.inf
         while size > 0:
@@ -102,6 +103,10 @@ def match_lists(columns, scores, k, room):
                     if taken[i, t]:
                         continue
                     d = distance[x] + max(u[i] + w[j] - scores[i, t], 0.0)
+                    if d >= nearest:
+                        continue
+                    if load[j] < room[j]:
+                        nearest = d
                     size, count = _reach(
                         j, d, x, t, distance, before, how, heap, place, touched, size, count
                     )
@@ -113,6 +118,8 @@ def match_lists(columns, scores, k, room):
                     i = members[x, seat]
                     t = slots[i, through[x, seat]]
                     d = distance[x] + max(scores[i, t] - w[x] - u[i], 0.0)
+                    if d >= nearest:
+                        continue
                     size, count = _reach(
                         m + i, d, x, seat, distance, before, how, heap, place, touched, size, count
                     )

@@ -7,6 +7,7 @@ from ._numba_bmatch import match_lists
 from ._numba_exp import exp32
 from ._numba_places import places, repair
 from ._numba_rows import capped_level, collect, fold, group_count, reached
+from ._numba_top import top_of_rows
 
 NOTHING, ZERO = np.float32(1e-25), np.float32(0.0)
 
@@ -18,6 +19,7 @@ __all__ = [
     "repair",
     "route",
     "score_moments",
+    "top_of_rows",
 ]
 
 

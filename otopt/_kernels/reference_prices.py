@@ -10,6 +10,7 @@ __all__ = [
     "repair",
     "route",
     "score_moments",
+    "top_of_rows",
 ]
 
 
@@ -116,6 +117,12 @@ def _exchange(indices, i, a, load, room, weight):
                     indices[i, a], indices[t, b] = j, e
                     return e
     return None
+
+
+def top_of_rows(S, count):
+    """Columns and values of the `count` largest entries of every row, largest first."""
+    columns = np.argsort(-S, axis=1, kind="stable")[:, :count]
+    return columns, np.take_along_axis(S, columns, axis=1).astype(float)
 
 
 def match_lists(columns, scores, k, room):

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["BMatching", "bmatch"]
 
+ROUNDING = 1e-10  # of the largest similarity or price, a pair
+
 
 @dataclass(frozen=True)
 class BMatching:
@@ -32,7 +34,8 @@ class BMatching:
     dual_bound : float
         No matching has a larger one; equal to `value` up to rounding where `certified`.
     certified : bool
-        Whether optimality is proven for the whole matrix, not just for the lists.
+        Whether optimality is proven, up to rounding, for the whole matrix and not just for the
+        lists.
     potentials : Potentials
         Row duals (n,) and column prices (m,), which are >= 0 and 0 at columns with room.
     candidates : int
@@ -106,7 +109,7 @@ def bmatch(S, row=1, col_cap=1, *, candidates=64, certify=True):
     (array([1, 0]), 1.7, True)
     """
     home, (array,) = numpy_views("bmatch", S=S)
-    array, _, _ = as_cost("bmatch", "S", array)
+    array, low, high = as_cost("bmatch", "S", array)
     n, m = array.shape
     K = as_positive_int("bmatch", "row", row)
     candidates = as_positive_int("bmatch", "candidates", candidates)
@@ -114,11 +117,11 @@ def bmatch(S, row=1, col_cap=1, *, candidates=64, certify=True):
         message = f"bmatch: `row` must be at most the number of columns, {m}; got {K}."
         raise ValueError(message)
     room = _read_room(col_cap, n, m, K)
-    values = array.astype(np.float64)
+    array = np.ascontiguousarray(array)
     length = np.full(n, min(m, max(candidates, K)))
     served = kernels("prices")
     while True:
-        columns, scores, least = _lists(values, length)
+        columns, scores, least = _lists(served, array, length)
         slots, u, w = served.match_lists(columns, scores, K, room)
         stuck = (slots < 0).any(axis=1)
         open_rows = stuck | ((u < least) if certify else False)
@@ -129,15 +132,16 @@ def bmatch(S, row=1, col_cap=1, *, candidates=64, certify=True):
             break
         length = np.where(open_rows, np.minimum(2 * length, m), length)
     indices = np.take_along_axis(columns, slots, axis=1)
-    taken = np.take_along_axis(values, indices, axis=1)
-    # Weak duality, whatever the lists are: pairs beyond them are worth at most `least`.
+    taken = np.take_along_axis(scores, slots, axis=1)
+    # Weak duality, whatever u and w >= 0 are: pairs beyond the lists are worth at most `least`.
     best = np.where(length < m, np.maximum(u, least), u)
-    excess = np.maximum(taken - w[indices] - best[:, None], 0)
-    bound = float(K * best.sum() + excess.sum() + room @ w)
+    excess = np.where(columns >= 0, scores - w[columns] - best[:, None], 0)
+    bound = float(K * best.sum() + np.maximum(excess, 0).sum() + room @ w)
     value = float(taken.sum())
+    scale = max(-low, high, float(w.max()))
     order = np.argsort(-taken, axis=1, kind="stable")
     indices = np.take_along_axis(indices, order, axis=1)
-    certified = bool((u >= least)[length < m].all())
+    certified = bool((u >= least)[length < m].all()) and bound - value <= ROUNDING * n * K * scale
     if home is not None:
         indices = home.integer(indices)
         potentials = Potentials(home.real(u), home.real(w))
@@ -146,18 +150,19 @@ def bmatch(S, row=1, col_cap=1, *, candidates=64, certify=True):
     return BMatching(indices, value, bound, certified, potentials, int(length.max()))
 
 
-def _lists(S, length):
+def _lists(served, S, length):
     """The most similar columns of every row, and the least similarity that is listed."""
     n, m = S.shape
     longest = int(length.max())
-    if longest < m:
-        columns = np.argpartition(-S, longest - 1, axis=1)[:, :longest]
+    if longest <= min(m // 16, 256):  # sorted by insertion
+        columns, scores = served.top_of_rows(S, longest)
     else:
-        columns = np.tile(np.arange(m), (n, 1))
-    scores = np.take_along_axis(S, columns, axis=1)
-    order = np.argsort(-scores, axis=1, kind="stable")
-    columns = np.take_along_axis(columns, order, axis=1)
-    scores = np.take_along_axis(scores, order, axis=1)
+        whole = np.broadcast_to(np.arange(m), (n, m))
+        columns = np.argpartition(-S, longest - 1)[:, :longest] if longest < m else whole
+        scores = np.take_along_axis(S, columns, axis=1).astype(np.float64)
+        order = np.argsort(-scores, axis=1, kind="stable")
+        columns = np.take_along_axis(columns, order, axis=1)
+        scores = np.take_along_axis(scores, order, axis=1)
     least = scores[np.arange(n), length - 1]
     columns = np.where(np.arange(longest) < length[:, None], columns, -1)
     return np.ascontiguousarray(columns), np.ascontiguousarray(scores), least

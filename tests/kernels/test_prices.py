@@ -54,6 +54,19 @@ def test_passes_agree_with_the_reference(shape, seed, reg, ties, spare, dtype):
         np.testing.assert_allclose(on_device[2], expected[2], rtol=1e-7, atol=1e-7)
 
 
+@given(
+    shape=shapes, seed=st.integers(0, 999), ties=st.booleans(),
+    dtype=st.sampled_from([np.float32, np.float64]),
+)  # fmt: skip
+def test_largest_entries_agree_with_the_reference(shape, seed, ties, dtype):
+    n, m, count = shape
+    S = problem(seed, n, m, dtype, ties)[0]
+    expected, found = slow.top_of_rows(S, count), fast.top_of_rows(S, count)
+    np.testing.assert_array_equal(found[0], expected[0])
+    np.testing.assert_array_equal(found[1], expected[1])
+    assert found[1].dtype == np.float64
+
+
 @given(shape=shapes, seed=st.integers(0, 999), ties=st.booleans())
 def test_routes_agree_with_the_reference(shape, seed, ties):
     n, m, k = shape

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.optimize import linear_sum_assignment
 
 import otopt
 from tests.ot.test_prices import optimum
@@ -115,6 +116,39 @@ def test_bmatch_is_the_optimum_of_the_linear_programme(seed, data):
         _u, w = result.potentials
         assert (w >= 0).all()
         assert np.allclose(w[result.load < cap], 0)
+
+
+@given(
+    seed=st.integers(0, 10_000), n=st.integers(1, 6), spare=st.integers(0, 60),
+    K=st.integers(1, 3), kind=st.sampled_from(["normal", "ties", "near ties", "shifted", "tiny"]),
+    candidates=st.sampled_from([1, 2, 4]), certify=st.booleans(), single=st.booleans(),
+)  # fmt: skip
+def test_a_certificate_is_never_wrong(seed, n, spare, K, kind, candidates, certify, single):
+    rng = np.random.default_rng(seed)
+    m = n * K + spare
+    S = rng.normal(size=(n, m))
+    if kind in ("ties", "near ties"):  # everybody's favourites are the same
+        S = np.round(S[:1] + 0.3 * S) + (1e-7 * S if kind == "near ties" else 0)
+    S = {"shifted": S + 1e6, "tiny": 1e-9 * S}.get(kind, S)
+    S = S.astype(np.float32 if single else np.float64)
+    result = otopt.bmatch(S, K, candidates=candidates, certify=certify)
+    rows, columns = linear_sum_assignment(np.repeat(S.astype(float), K, axis=0), maximize=True)
+    best = S.astype(float)[rows // K, columns].sum()
+    tolerance = 1e-10 * n * K * np.abs(S).max()
+    assert result.value <= best + tolerance
+    assert result.dual_bound >= best - tolerance
+    if result.certified:
+        assert result.value >= best - 2 * tolerance
+    assert result.certified or not certify
+
+
+def test_bmatch_lists_of_any_length_hold_the_same_matching():
+    S = np.random.default_rng(3).normal(size=(40, 4200))
+    S[:, :90] += 3  # longer lists than are sorted in the kernel
+    results = [otopt.bmatch(S, 2, candidates=c) for c in (4, 256, 300, 4200)]
+    assert all(r.certified for r in results)
+    for r in results[1:]:
+        np.testing.assert_array_equal(r.indices, results[0].indices)
 
 
 @pytest.mark.reference

@@ -7,24 +7,35 @@ import torch
 import torch.distributed as dist
 
 from ml_apps.ssl import losses
+from ml_apps.ssl.queue import MomentumQueue
 from tests.apps.ssl.cases import DIM, PROTOTYPES, TWO_VIEWS, dino, patches, two_views
 from tests.distributed.processes import on_processes
+
+
+def psco(assignment, **settings):
+    queue = MomentumQueue(19, DIM, generator=torch.Generator().manual_seed(5)).double()
+    return losses.PsCoLoss(queue, num_shots=2, assignment=assignment, **settings)
+
 
 JOBS = {
     **TWO_VIEWS,
     **{f"DINO {kind} {c}": partial(dino, kind, c) for kind, c in PROTOTYPES},
+    **{f"PsCo {a}": partial(psco, a) for a in ("sinkhorn", "bmatch", "cosine")},
     "iBOT prob": partial(dino, "vmf", "prob", losses.IBOTPatchLoss),
     "iBOT sinkhorn": partial(dino, "vmf", "sinkhorn", losses.IBOTPatchLoss),
 }
 
 
 def run(name, rank=0, size=1):
-    """Two steps; values, gradients of all parameters averaged over processes, and buffers."""
+    """Three steps; values, gradients of all parameters averaged over processes, and buffers.
+
+    The queue of PsCo wraps in them.
+    """
     loss = JOBS[name](gather_distributed=True)
     generator = torch.Generator().manual_seed(7)
     weight = torch.randn(DIM, DIM, generator=generator, dtype=torch.float64, requires_grad=True)
     values = []
-    for seed in range(2):
+    for seed in range(3):
         inputs = patches(seed=seed) if name.startswith("iBOT") else two_views(seed=seed)
         z_a, z_b, *mask = (x.chunk(size)[rank] for x in inputs)
         value = loss(z_a @ weight, z_b @ weight, *mask)

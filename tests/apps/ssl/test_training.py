@@ -8,7 +8,17 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from ml_apps.ssl import augment, evaluate, models, optim, recipes, study_duality, study_vmf, train
+from ml_apps.ssl import (
+    augment,
+    evaluate,
+    models,
+    optim,
+    recipes,
+    study_duality,
+    study_psco,
+    study_vmf,
+    train,
+)
 from ml_apps.ssl.training import Config, Run, load_data
 
 
@@ -36,7 +46,15 @@ def test_every_method_takes_a_step(method):
 
 @pytest.mark.parametrize(
     ("method", "settings"),
-    [("vicreg", {}), ("simclr", {"optimizer": "lars"}), ("dino-vmf", {"crops": 2})],
+    [
+        ("vicreg", {}),
+        ("simclr", {"optimizer": "lars"}),
+        ("dino-vmf", {"crops": 2}),
+        (
+            "psco",
+            {"optimizer": "sgd", "settings": {"assignment": "bmatch", "num_shots": 2, "queue": 40}},
+        ),
+    ],
 )
 def test_a_run_that_was_stopped_ends_as_one_that_was_not(tmp_path, method, settings):
     c = config(method, **settings, encoder="conv")
@@ -66,8 +84,8 @@ def test_global_randomness_is_neither_used_nor_changed():
 
 
 def test_an_optimizer_that_is_not_there_is_refused():
-    with pytest.raises(ValueError, match=r"optimizer must be one of .*; got 'sgd'"):
-        Run(config("vicreg", optimizer="sgd"), images())
+    with pytest.raises(ValueError, match=r"optimizer must be one of .*; got 'adam'"):
+        Run(config("vicreg", optimizer="adam"), images())
 
 
 def test_a_loss_that_is_not_finite_stops_the_run():
@@ -111,6 +129,10 @@ def test_augmentation_that_does_nothing_and_each_part_of_it():
     g, x = torch.Generator().manual_seed(0), images(5, 3, 9)
     view = augment.two_view(x, off, generator=g)[0]
     torch.testing.assert_close(view, x, rtol=0, atol=1e-5)
+    loud = off._replace(jitter=(0.5, 0.5, 0.5, 0.5), jitter_probability=1, noise=0.3, rotation=20)
+    strong, weak = augment.strong_and_weak(x, loud, generator=g)
+    torch.testing.assert_close(weak, x, rtol=0, atol=1e-5)
+    assert (strong - x).abs().mean() > 0.1
     flipped = augment.two_view(x, off._replace(flip=1), generator=g)[0]
     torch.testing.assert_close(flipped, x.flip(-1), rtol=0, atol=1e-5)
     grey = augment.two_view(x, off._replace(grey=1), generator=g)[0]
@@ -127,6 +149,8 @@ def test_encoders_and_masks():
     for name, make in models.ENCODERS.items():
         net = make(3, 16)
         assert net(images(4, 3, 16)).shape == (4, net.dim), name
+    grid = models.SmallConv(1, 9, dim=8, pooled=False)
+    assert grid(images(4, 1, 9)).shape == (4, 8 * 4) == (4, grid.dim)
     vit = models.ViTTiny(3, 16, dim=12, depth=1, heads=2).eval()
     mask = torch.zeros(4, 16, dtype=torch.bool)
     mask[:, 3] = True
@@ -259,3 +283,50 @@ assert vmf.log_normalizer(torch.ones(()), 8).isfinite()
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_study_of_psco_goes_on_judges_and_draws(tmp_path, monkeypatch, capsys):
+    g = torch.Generator().manual_seed(0)
+    y = torch.arange(21 * 30) % 30
+    pictures = torch.rand(30, 1, 28, 28, generator=g)[y] + 0.1 * torch.rand(
+        630, 1, 28, 28, generator=g
+    )
+    monkeypatch.setattr(study_psco, "load", lambda split: (pictures, y))
+    monkeypatch.setattr(study_psco, "BATCH", 8)
+    monkeypatch.setattr(study_psco.Config, "__init__", _small(study_psco.Config.__init__))
+    real, calls = study_psco.measure, []
+
+    def measure(method, seed, steps, tasks, few):
+        calls.append((method, seed))
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return real(method, seed, 2, 3, 2)
+
+    monkeypatch.setattr(study_psco, "measure", measure)
+    call = ["--quick", "--out", str(tmp_path / "a.json")]
+    assert study_psco.main(call) == 0
+    assert "stopped" in capsys.readouterr().out
+    assert study_psco.main([*call, "--resume"]) == 0
+    assert len(calls) == 1 + len(study_psco.jobs(True, 2))
+    assert study_psco.main([*call, "--resume"]) == 0
+    assert len(calls) == 1 + len(study_psco.jobs(True, 2))
+    assert "nothing here can be compared with the table" in capsys.readouterr().out.replace(
+        "\n", " "
+    )
+    run = json.loads((tmp_path / "a.json").read_text())
+    assert (tmp_path / "a.png").exists()
+    matched = [r for r in run["runs"] if r["method"] == "bmatch"]
+    assert all(r["certified"] and r["distinct"] == r["picks"] for r in matched)
+    mean, seeds, tasks, both = study_psco.interval(matched, "5w1s")
+    found = [r["results"]["5w1s"] for r in matched]
+    assert mean == pytest.approx(sum(f["accuracy"] for f in found) / 2)
+    assert tasks == pytest.approx(sum(f["half_width"] for f in found) / 2)
+    assert both == pytest.approx((seeds**2 + tasks**2) ** 0.5)
+
+
+def _small(init):
+    def smaller(self, **settings):
+        loss = settings["settings"] | {"queue": 32}
+        init(self, **settings | {"settings": loss, "widths": (8, 4)})
+
+    return smaller
