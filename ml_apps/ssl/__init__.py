@@ -7,6 +7,8 @@ Submodules are loaded on first use:
 - `criteria`: both sides of the duality of Garrido et al. (2023), as functions.
 - `vmf`: von Mises-Fisher distributions in any dimension, with autograd.
 - `metrics`, `evaluate`: what an embedding is like, and what it is good for.
+- `hidden_factors`: a data model that shows what pre-training on many tasks costs and brings.
+- `finetune`: linear probe, fine-tuning, and fine-tuning with a contrastive term.
 - `augment`, `models`, `optim`, `recipes`, `training`: enough to train one.
 """
 
@@ -19,7 +21,9 @@ __getattr__, __dir__, __all__ = _lazy.attach(
         "centering",
         "criteria",
         "evaluate",
+        "finetune",
         "gegenbauer",
+        "hidden_factors",
         "losses",
         "metrics",
         "models",

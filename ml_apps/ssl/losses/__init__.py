@@ -10,6 +10,7 @@ __getattr__, __dir__, __all__ = _lazy.attach(
         "contrastive": ["NTXentLoss", "SpectralContrastiveLoss"],
         "kernel": ["SFRIKLoss", "UniformityLoss"],
         "prototype": ["DINOLoss", "IBOTPatchLoss"],
+        "regularizer": ["ContrastiveRegularizer"],
         "vicreg": ["VICRegLoss"],
     },
 )
