@@ -170,9 +170,7 @@ def tuned_probe(train, train_labels, validation, validation_labels, test, test_l
         Accuracy on the test images.
     """
     l2s = sorted(l2s, reverse=True)
-    found = [
-        linear_probe(train, train_labels, validation, validation_labels, l2=l2) for l2 in l2s
-    ]
+    found = [linear_probe(train, train_labels, validation, validation_labels, l2=l2) for l2 in l2s]
     best = l2s[found.index(max(found))]
     return linear_probe(train, train_labels, test, test_labels, l2=best)
 

@@ -110,9 +110,7 @@ class Finetuning(Run):
             if projector is None:
                 projector = models.projector(encoder.dim, config.widths)
             head = nn.Linear(encoder.dim, config.classes)
-        loss = ContrastiveRegularizer(
-            contrastive, config.theta, projector=copy.deepcopy(projector)
-        )
+        loss = ContrastiveRegularizer(contrastive, config.theta, projector=copy.deepcopy(projector))
         return Classifier(copy.deepcopy(encoder), head, loss)
 
     def _loss(self, views, chosen):

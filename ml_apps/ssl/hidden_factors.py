@@ -327,8 +327,7 @@ def sample_complexity(
     dict of str to Tensor of float64, shape (repetitions, len(labels))
     """
     out = {
-        name: torch.empty(repetitions, len(labels), dtype=torch.float64)
-        for name in representations
+        name: torch.empty(repetitions, len(labels), dtype=torch.float64) for name in representations
     }
     for i in range(repetitions):
         direction = torch.randn(
