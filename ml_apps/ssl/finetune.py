@@ -37,9 +37,9 @@ class FinetuningConfig(Config):
     method: str = "simclr"
     theta: float = 0.1
     classes: int = 10
-    steps: int = 100
-    batch: int = 64
-    lr: float = 1e-3
+    steps: int = 120
+    batch: int = 32
+    lr: float = 1e-2
 
 
 class Classifier(nn.Module):
@@ -109,7 +109,10 @@ class Finetuning(Run):
             torch.manual_seed(config.seed)
             if projector is None:
                 projector = models.projector(encoder.dim, config.widths)
-            head = nn.Linear(encoder.dim, config.classes)
+            # Standardised features, as the linear probe has them.
+            head = nn.Sequential(
+                nn.BatchNorm1d(encoder.dim, affine=False), nn.Linear(encoder.dim, config.classes)
+            )
         loss = ContrastiveRegularizer(contrastive, config.theta, projector=copy.deepcopy(projector))
         return Classifier(copy.deepcopy(encoder), head, loss)
 
@@ -117,8 +120,26 @@ class Finetuning(Run):
         return self.model(views, self.labels[chosen])
 
     @torch.no_grad()
+    def calibrate(self):
+        """Take batch statistics from the labelled images as they are, not from views of them.
+
+        Views are cropped and turned, images that are classified are not. Training does not look
+        at these statistics, so it can go on.
+        """
+        norms = [m for m in self.model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+        usual = [m.momentum for m in norms]
+        for m in norms:
+            m.reset_running_stats()
+            m.momentum = None  # a plain mean over batches
+        self.model.train()
+        for x in self.images.split(1024):
+            self.model.head(self.model.encoder(x))
+        for m, momentum in zip(norms, usual, strict=True):
+            m.momentum = momentum
+
+    @torch.no_grad()
     def accuracy(self, images, labels):
-        """Share of images whose label has the largest logit, in evaluation mode.
+        """Share of images whose label has the largest logit, after `calibrate`.
 
         Parameters
         ----------
@@ -129,6 +150,7 @@ class Finetuning(Run):
         -------
         float
         """
+        self.calibrate()
         features = self.features(images).to(self.config.device)
         found = self.model.head(features).argmax(dim=1).cpu()
         return float((found == labels.cpu()).double().mean())

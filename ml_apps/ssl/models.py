@@ -1,6 +1,7 @@
 """Encoders for small images, and projectors."""
 
 import itertools
+from functools import partial
 
 import torch
 from torch import nn
@@ -209,4 +210,10 @@ class ViTTiny(nn.Module):
         return self.tokens(x)[:, 0]
 
 
-ENCODERS = {"mlp": MLPEncoder, "conv": SmallConv, "resnet18": ResNet18, "vit": ViTTiny}
+ENCODERS = {
+    "mlp": MLPEncoder,
+    "conv": SmallConv,
+    "conv-64": partial(SmallConv, dim=64),
+    "resnet18": ResNet18,
+    "vit": ViTTiny,
+}

@@ -1,4 +1,4 @@
-"""``python -m ml_apps.ssl.study_tradeoff [--quick] [--resume]``: more tasks, more labels?
+"""``python -m ml_apps.ssl.study_tradeoff [--quick] [--resume]``: does breadth cost labels? Measured.
 
 Two parts. "factors": a data model with a known answer, where the weights that contrastive
 pre-training gives to features, the cost of many tasks in labels and what a contrastive regulariser
@@ -24,7 +24,7 @@ PARTS = ("factors", "images")
 MEASURE = {"factors": factors.measure, "images": images.measure}
 FULL = {
     "factors": {"seeds": 12, "pairs": 400_000, "repetitions": 24},
-    "images": {"seeds": 3, "draws": 3, "steps": 300, "tuning_steps": 60},
+    "images": {"seeds": 3, "draws": 3, "steps": 200, "tuning_steps": 120},
 }
 QUICK = {
     "factors": {"seeds": 3, "pairs": 100_000, "repetitions": 8},
@@ -41,13 +41,14 @@ def main(argv=None):
     torch.set_num_threads(1)  # networks this small only wait for each other's threads
     console = _run.console(120)
     path = args.out or Path("ssl_tradeoff_quick.json" if args.quick else "ssl_tradeoff.json")
-    settings = QUICK if args.quick else FULL
+    settings = {part: (QUICK if args.quick else FULL)[part] for part in args.part}
     environment = _run.environment(PACKAGES)
     run = {"environment": environment, "settings": settings, "done": [], "records": []}
     if args.resume:
         run = _run.resume(run, path)
-        if run["settings"] != settings:
+        if run["settings"] | settings != settings | run["settings"]:
             parser.error(f"{path} was made with {run['settings']}; choose another --out")
+        run["settings"] |= settings
     jobs = [job for part in args.part for job in _jobs(part, settings[part], quick=args.quick)]
     _run.measure_all(
         _run.missing(jobs, run), run, path, console,

@@ -1,6 +1,6 @@
 """The trade-off where the answer is known: `ml_apps.ssl.hidden_factors`.
 
-One cell is an independent repetition of everything: the rotation, pre-training, hyperplanes, labels.
+One cell is an independent repetition of everything: rotation, pre-training, hyperplanes, labels.
 Within it, all representations meet the same draws.
 """
 

@@ -308,7 +308,7 @@ def test_fine_tuning_refuses_images_losses_and_weights_that_are_none():
         Finetuning(config(), x * math.nan, y, net)
     with pytest.raises(ValueError, match="method must be one of"):
         Finetuning(config(method="dino"), x, y, net)
-    with pytest.raises(ValueError, match="theta must be a finite number >= 0; got -0.1"):
+    with pytest.raises(ValueError, match=r"theta must be a finite number >= 0; got -0\.1"):
         Finetuning(config(theta=-0.1), x, y, net)
 
 
