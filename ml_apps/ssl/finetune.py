@@ -37,7 +37,7 @@ class FinetuningConfig(Config):
     method: str = "simclr"
     theta: float = 0.1
     classes: int = 10
-    steps: int = 120
+    steps: int = 100
     batch: int = 32
     lr: float = 1e-2
 

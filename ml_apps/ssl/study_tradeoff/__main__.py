@@ -1,4 +1,4 @@
-"""``python -m ml_apps.ssl.study_tradeoff [--quick] [--resume]``: does breadth cost labels? Measured.
+"""``python -m ml_apps.ssl.study_tradeoff [--quick] [--resume]``: what breadth costs in labels.
 
 Two parts. "factors": a data model with a known answer, where the weights that contrastive
 pre-training gives to features, the cost of many tasks in labels and what a contrastive regulariser
@@ -24,7 +24,7 @@ PARTS = ("factors", "images")
 MEASURE = {"factors": factors.measure, "images": images.measure}
 FULL = {
     "factors": {"seeds": 12, "pairs": 400_000, "repetitions": 24},
-    "images": {"seeds": 3, "draws": 3, "steps": 200, "tuning_steps": 120},
+    "images": {"seeds": 3, "draws": 3, "steps": 200, "tuning_steps": 100},
 }
 QUICK = {
     "factors": {"seeds": 3, "pairs": 100_000, "repetitions": 8},
