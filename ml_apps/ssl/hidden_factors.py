@@ -30,10 +30,12 @@ class HiddenFactors:
 
     Parameters
     ----------
-    shared, private, spurious : int
-        Factors that all tasks need, that one task needs, and that none needs; >= 1, 1 and 0.
+    shared, private : int
+        Factors that all tasks need, and that one task needs; >= 1.
     tasks : int
         Tasks, >= 1.
+    spurious : int
+        Factors that no task needs, >= 0.
     nuisance : float
         Standard deviation that the private factors of other tasks have in the inputs of a task,
         >= 0. At 0, tasks do not see each other's factors, and a tuned probe hardly notices how

@@ -47,9 +47,13 @@ def recovered(records, theta, at=AT):
     """Share of the loss from the first to the last k that the regulariser wins back."""
     first, last = f"k={min(factors.KS)}", f"k={max(factors.KS)}"
     rows = [r["target"] for r in records]
-    return t_interval([
-        (a[f"theta={theta:g}"][at] - a[last][at]) / (a[first][at] - a[last][at]) for a in rows
-    ])  # fmt: skip
+    lost = [a[first][at] - a[last][at] for a in rows]
+    back = [a[f"theta={theta:g}"][at] - a[last][at] for a in rows]
+    if sum(lost) <= 0:  # nothing to win back
+        return float("nan"), float("nan")
+    ratio = sum(back) / sum(lost)
+    half = t_interval([b - ratio * a for a, b in zip(lost, back, strict=True)])[1]  # delta method
+    return ratio, half * len(lost) / sum(lost)
 
 
 def cells(records, mixture, per_class, value):

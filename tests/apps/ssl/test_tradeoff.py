@@ -364,11 +364,14 @@ def test_study_goes_on_where_it_stopped_draws_and_judges(tmp_path, monkeypatch, 
         return fake_images(*cell)
 
     monkeypatch.setitem(study.MEASURE, "images", measured)
-    monkeypatch.setitem(study.QUICK, "factors", {"seeds": 2, "pairs": 20_000, "repetitions": 4})
+    repeated = factors.measure(0, 20_000, 1)
+    monkeypatch.setitem(study.MEASURE, "factors", lambda *cell: repeated | {"seed": cell[0]})
     call = ["--quick", "--resume", "--out", str(tmp_path / "a.json")]
-    study.main(call)
-    assert "stopped" in capsys.readouterr().out
-    study.main(call)
+    with monkeypatch.context() as undrawn:
+        undrawn.setattr(study.plots, "draw", lambda *_: None)
+        study.main(call)
+        assert "stopped" in capsys.readouterr().out
+        study.main(call)
     assert len(calls) == 1 + 8
     assert study.main(call) == 0
     assert len(calls) == 9
@@ -396,3 +399,15 @@ def test_promises_are_broken_where_there_is_no_trade_off():
         )
     assert [kept for _, _, kept in report.promises(records)] == [False] * 4
     assert report.promises(records[:1]) == []
+    assert math.isnan(report.recovered([{"target": flat}] * 3, 1.0)[0])  # no fall, nothing won
+
+
+def test_recovered_share_is_a_ratio_of_means():
+    rows = [
+        {"target": {"k=1": [0.9] * 5, "k=8": [0.9 - a] * 5, "theta=1": [0.9 - a + b] * 5}}
+        for a, b in ((0.1, 0.05), (0.3, 0.2), (0.2, 0.2))
+    ]
+    ratio, half = report.recovered(rows, 1.0)
+    assert ratio == pytest.approx(0.75)
+    _, expected = evaluate.t_interval([0.05 - 0.075, 0.2 - 0.225, 0.2 - 0.15])
+    assert half == pytest.approx(expected / 0.2)
