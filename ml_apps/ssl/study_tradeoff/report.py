@@ -198,6 +198,8 @@ def _universality(records, console):
                 break
             seeds = min(len(ours), len(first))
             pairs = zip(ours[:seeds], first[:seeds], strict=True)
+            if len(ours[0]) != len(first[0]):  # stopped within a seed: draws do not pair
+                break
             less = [[a - b for a, b in zip(*pair, strict=True)] for pair in pairs]
             row += [
                 _pm(crossed_interval(ours)),

@@ -411,3 +411,13 @@ def test_recovered_share_is_a_ratio_of_means():
     assert ratio == pytest.approx(0.75)
     _, expected = evaluate.t_interval([0.05 - 0.075, 0.2 - 0.225, 0.2 - 0.15])
     assert half == pytest.approx(expected / 0.2)
+
+
+def test_tables_of_a_study_that_was_stopped_anywhere():
+    from rich.console import Console
+
+    cells = [cell[1:] for cell in (job[-1].args for job in study._jobs(
+        "images", {"seeds": 2, "draws": 2, "steps": 1, "tuning_steps": 1}, quick=False))]  # fmt: skip
+    records = [fake_images(*cell) for cell in cells]
+    for stop in range(1, len(records) + 1):
+        report.show(records[:stop], Console(quiet=True))
