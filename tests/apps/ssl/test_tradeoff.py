@@ -416,8 +416,8 @@ def test_recovered_share_is_a_ratio_of_means():
 def test_tables_of_a_study_that_was_stopped_anywhere():
     from rich.console import Console
 
-    cells = [cell[1:] for cell in (job[-1].args for job in study._jobs(
-        "images", {"seeds": 2, "draws": 2, "steps": 1, "tuning_steps": 1}, quick=False))]  # fmt: skip
-    records = [fake_images(*cell) for cell in cells]
+    settings = {"seeds": 2, "draws": 2, "steps": 1, "tuning_steps": 1}
+    jobs = study._jobs("images", settings, quick=False)
+    records = [fake_images(*job[-1].args[1:]) for job in jobs]
     for stop in range(1, len(records) + 1):
         report.show(records[:stop], Console(quiet=True))
