@@ -8,6 +8,8 @@ Submodules are loaded on first use:
 - `vmf`: von Mises-Fisher distributions in any dimension, with autograd.
 - `metrics`, `evaluate`: what an embedding is like, and what it is good for.
 - `assignments`, `queue`, `psco`, `fewshot`: pseudo-labels by transport, and tasks of few shots.
+- `hidden_factors`: a data model that shows what pre-training on many tasks costs and brings.
+- `finetune`: linear probe, fine-tuning, and fine-tuning with a contrastive term.
 - `augment`, `models`, `optim`, `recipes`, `training`: enough to train one.
 """
 
@@ -22,7 +24,9 @@ __getattr__, __dir__, __all__ = _lazy.attach(
         "criteria",
         "evaluate",
         "fewshot",
+        "finetune",
         "gegenbauer",
+        "hidden_factors",
         "losses",
         "metrics",
         "models",

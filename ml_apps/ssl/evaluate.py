@@ -5,7 +5,10 @@ from typing import NamedTuple
 import torch
 from torch.nn import functional as F
 
-__all__ = ["FewLabels", "few_labels", "knn", "linear_probe", "logistic", "t_interval"]
+__all__ = [
+    "FewLabels", "crossed_interval", "draw_labels", "few_labels", "knn", "linear_probe",
+    "logistic", "t_interval", "tuned_probe",
+]  # fmt: skip
 
 
 def knn(train, train_labels, test, test_labels, *, k=20, temperature=0.07):
@@ -134,24 +137,91 @@ def few_labels(train, train_labels, test, test_labels, *, per_class=5, draws=10,
         If a class has fewer than `per_class` images.
     """
     generator = torch.Generator().manual_seed(seed)
-    groups = [(train_labels == c).nonzero()[:, 0] for c in train_labels.unique()]
-    if min(map(len, groups)) < per_class:
-        raise ValueError(
-            f"few_labels: every class needs per_class = {per_class} images; the smallest has "
-            f"{min(map(len, groups))}"
-        )
     accuracies = []
     for _ in range(draws):
-        chosen = torch.cat(
-            [
-                g[torch.randperm(len(g), generator=generator)[:per_class].to(g.device)]
-                for g in groups
-            ]
-        )
+        chosen = draw_labels(train_labels, per_class, generator=generator)
         accuracies.append(
             linear_probe(train[chosen], train_labels[chosen], test, test_labels, l2=l2)
         )
     return FewLabels(*t_interval(accuracies), accuracies)
+
+
+def draw_labels(labels, per_class, *, generator):
+    """Places of `per_class` images of every class.
+
+    Parameters
+    ----------
+    labels : Tensor of int, shape (n,)
+    per_class : int
+    generator : torch.Generator
+        On the CPU.
+
+    Returns
+    -------
+    Tensor of int64, shape (classes * per_class,)
+
+    Raises
+    ------
+    ValueError
+        If a class has fewer than `per_class` images.
+    """
+    groups = [(labels == c).nonzero()[:, 0] for c in labels.unique()]
+    if min(map(len, groups)) < per_class:
+        raise ValueError(
+            f"draw_labels: every class needs per_class = {per_class} images; the smallest has "
+            f"{min(map(len, groups))}"
+        )
+    return torch.cat(
+        [g[torch.randperm(len(g), generator=generator)[:per_class].to(g.device)] for g in groups]
+    )
+
+
+def tuned_probe(train, train_labels, validation, validation_labels, test, test_labels, *, l2s):
+    """`linear_probe` with the l2 that is best on validation images; the largest of equals.
+
+    Parameters
+    ----------
+    train, validation, test : Tensor, shape (n, d), (m, d), (l, d)
+    train_labels, validation_labels, test_labels : Tensor of int, shape (n,), (m,), (l,)
+    l2s : sequence of float
+
+    Returns
+    -------
+    float
+        Accuracy on the test images.
+    """
+    l2s = sorted(l2s, reverse=True)
+    found = [linear_probe(train, train_labels, validation, validation_labels, l2=l2) for l2 in l2s]
+    best = l2s[found.index(max(found))]
+    return linear_probe(train, train_labels, test, test_labels, l2=best)
+
+
+def crossed_interval(table):
+    """Mean of a table, and half the width of its 95 % interval over both rows and columns.
+
+    Parameters
+    ----------
+    table : sequence of sequence of float, shape (r, c)
+        Crossed: row i is one seed of training, column j one draw of labels, say.
+
+    Returns
+    -------
+    tuple of float
+        The half width is that of independent variations of rows and columns, with Satterthwaite's
+        degrees of freedom; what is left varies with both, and is counted twice, on the safe side.
+        It is infinite with a single row or column.
+    """
+    x = torch.as_tensor(table, dtype=torch.float64)
+    if min(x.shape) < 2:
+        return float(x.mean()), float("inf")
+    from scipy.stats import t
+
+    parts = [(float(x.mean(dim=1 - i).var()) / n, n - 1) for i, n in enumerate(x.shape)]
+    variance = sum(v for v, _ in parts)
+    if variance == 0:
+        return float(x.mean()), 0.0
+    freedom = variance**2 / sum(v**2 / f for v, f in parts)
+    return float(x.mean()), float(t.ppf(0.975, freedom)) * variance**0.5
 
 
 def t_interval(values):

@@ -218,6 +218,7 @@ ENCODERS = {
     "mlp": MLPEncoder,
     "conv": SmallConv,
     "placed_conv": partial(SmallConv, dim=64, pooled=False),
+    "conv_64": partial(SmallConv, dim=64),
     "resnet18": ResNet18,
     "vit": ViTTiny,
 }

@@ -150,15 +150,7 @@ class Run:
     def __init__(self, config, images, folder=None):
         self.config, self.images = config, images.to(config.device)
         self.folder = Path(folder) if folder else None
-        self.model = recipes.build(
-            config.method,
-            encoder=config.encoder,
-            channels=images.shape[1],
-            size=images.shape[-1],
-            widths=config.widths,
-            seed=config.seed,
-            **config.settings,
-        ).to(config.device)
+        self.model = self._build(images).to(config.device)
         parameters = [p for p in self.model.parameters() if p.requires_grad]
         choice("Run", "optimizer", config.optimizer, tuple(OPTIMIZERS))
         self.optimizer = OPTIMIZERS[config.optimizer](
@@ -167,6 +159,18 @@ class Run:
         grey = "digits" if config.data in ("digits", "mnist") else "grey"
         self.augmentation = augment.AUGMENTATIONS["colour" if images.shape[1] == 3 else grey]
         self.step = 0
+
+    def _build(self, images):
+        config = self.config
+        return recipes.build(
+            config.method,
+            encoder=config.encoder,
+            channels=images.shape[1],
+            size=images.shape[-1],
+            widths=config.widths,
+            seed=config.seed,
+            **config.settings,
+        )
 
     def train(self, until=None, *, every=100, progress=None):
         """Go on to step `until`, the end by default, with a checkpoint every so many steps.
@@ -209,7 +213,8 @@ class Run:
         a_pass = n // batch  # batches of one permutation do not overlap
         order = torch.randperm(n, generator=_generator(c.seed, 1, self.step // a_pass))
         start = self.step % a_pass * batch
-        x = self.images[order[start : start + batch].to(self.images.device)]
+        chosen = order[start : start + batch].to(self.images.device)
+        x = self.images[chosen]
         g = _generator(c.seed, 2, self.step, device=c.device)
         if c.crops:
             views = augment.multi_crop(x, self.augmentation, generator=g, local=c.crops)
@@ -220,7 +225,7 @@ class Run:
         warmup = int(c.warmup * c.steps)
         for group in self.optimizer.param_groups:
             group["lr"] = optim.cosine(self.step, c.steps, start=c.lr, warmup=warmup)
-        loss = self.model(views)
+        loss = self._loss(views, chosen)
         if not torch.isfinite(loss):
             raise ArithmeticError(
                 f"train: the loss of {c.method} is {loss.item()} at step {self.step}; lower lr "
@@ -232,6 +237,10 @@ class Run:
         self.step += 1
         self.model.after_step(self.step / c.steps)
         return loss.item()
+
+    def _loss(self, views, chosen):
+        del chosen  # images have no labels here
+        return self.model(views)
 
     @torch.no_grad()
     def features(self, images):

@@ -11,6 +11,7 @@ __getattr__, __dir__, __all__ = _lazy.attach(
         "kernel": ["SFRIKLoss", "UniformityLoss"],
         "prototype": ["DINOLoss", "IBOTPatchLoss"],
         "psco": ["PsCoLoss"],
+        "regularizer": ["ContrastiveRegularizer"],
         "vicreg": ["VICRegLoss"],
     },
 )

@@ -1,0 +1,1 @@
+"""``python -m ml_apps.ssl.study_tradeoff``: what pre-training on more kinds of data costs."""
