@@ -90,8 +90,15 @@ def torch_module() -> Any:
 
 
 def as_numpy(x):
-    """Return tensors as arrays without their gradients, everything else as it is."""
-    return x.detach().cpu().numpy() if is_tensor(x) else x
+    """Return tensors as arrays without their gradients, everything else as it is.
+
+    So are tensors that no array can show, sparse ones and those without memory: `as_array` names
+    the parameter.
+    """
+    torch: Any = sys.modules.get("torch")
+    if not is_tensor(x) or x.layout is not torch.strided or x.device.type == "meta":
+        return x
+    return (x.float() if x.dtype is torch.bfloat16 else x).detach().cpu().numpy()
 
 
 class TensorHome(NamedTuple):

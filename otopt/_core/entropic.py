@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .problems import MASS_RTOL, MASS_RTOL_SINGLE, NEGLIGIBLE
-from .validation import as_cloud, as_cost, as_masses, as_real
+from .validation import as_choice, as_cloud, as_cost, as_masses, as_real
 
 __all__ = ["METRICS", "EntropicOT"]
 
@@ -151,9 +151,7 @@ def _as_cloud(function, X, Y, metric):
     if X is None or Y is None:
         message = f"{function}: `C` must be given, or both `X` and `Y`; got neither."
         raise ValueError(message)
-    if metric not in METRICS:
-        message = f"{function}: `metric` must be one of {tuple(METRICS)}; got {metric!r}."
-        raise ValueError(message)
+    as_choice(function, "metric", metric, tuple(METRICS))
     X = np.ascontiguousarray(as_cloud(function, "X", X), np.float64)
     Y = np.ascontiguousarray(as_cloud(function, "Y", Y), np.float64)
     if X.shape[1] != Y.shape[1]:

@@ -11,21 +11,33 @@ import numpy as np
 from .clouds import METRICS
 
 __all__ = [
+    "as_array",
     "as_cardinality",
     "as_choice",
     "as_cloud",
     "as_cost",
+    "as_flag",
+    "as_floats",
+    "as_index",
     "as_masses",
     "as_points",
     "as_positive_int",
     "as_real",
+    "as_rng",
     "as_stack",
     "as_threads",
     "check_cost_given",
 ]
 
 
-def _as_array(function, name, x):
+def as_array(function, name, x):
+    """Return x as an array of real numbers: nothing masked, nothing that NumPy makes objects of."""
+    if np.ma.is_masked(x):
+        message = (
+            f"{function}: `{name}` must not have masked entries; got {np.ma.count_masked(x)} of "
+            f"them; drop them, or use {name}.filled(value)."
+        )
+        raise ValueError(message)
     try:
         array = np.asarray(x)
     except ValueError:
@@ -34,21 +46,31 @@ def _as_array(function, name, x):
             "got ragged nested sequences."
         )
         raise ValueError(message) from None
+    except (TypeError, RuntimeError) as error:  # what tensors say that have no memory of their own
+        message = f"{function}: `{name}` must hold numbers; got {type(x).__name__} ({error})."
+        raise TypeError(message) from None
     if np.iscomplexobj(array):
         message = (
             f"{function}: `{name}` must be real; got dtype {array.dtype}; "
             f"pass `{name}.real` if that is meant."
         )
         raise TypeError(message)
-    if not (np.issubdtype(array.dtype, np.number) or array.dtype == bool):
+    if array.dtype.kind not in "biuf":
         message = f"{function}: `{name}` must hold numbers; got dtype {array.dtype}."
         raise TypeError(message)
     return array
 
 
+def as_floats(function, name, x):
+    """Return a new float64 array of the real numbers in x."""
+    array = as_array(function, name, x)
+    with np.errstate(over="ignore"):  # long doubles: what is too large is infinite, and refused
+        return array.astype(np.float64)
+
+
 def as_masses(function, name, x, length, one_for=None, *, may_vanish=False):
     """Return masses (float64, non-negative, of positive sum) and whether they were float32."""
-    array = _as_array(function, name, x)
+    array = as_array(function, name, x)
     if array.ndim != 1 or len(array) == 0:
         message = f"{function}: `{name}` must be a non-empty vector; got shape {array.shape}."
         raise ValueError(message)
@@ -92,7 +114,7 @@ def as_cost(function, name, x, find_range=_range):
     `find_range` returns its least and its largest entry (or of a part of it), and something that is
     not finite where any entry is.
     """
-    array = _as_array(function, name, x)
+    array = as_array(function, name, x)
     if array.ndim != 2 or 0 in array.shape:
         message = (
             f"{function}: `{name}` must be a non-empty matrix, rows are sources and columns are "
@@ -124,7 +146,7 @@ def as_choice(function, name, x, choices):
 
 def as_cloud(function, name, x):
     """Return finite points (n, d), float32 if given so and float64 otherwise."""
-    array = _as_array(function, name, x)
+    array = as_array(function, name, x)
     if array.ndim != 2 or 0 in array.shape:
         message = (
             f"{function}: `{name}` must be a non-empty matrix with one point a row; got shape "
@@ -198,7 +220,7 @@ def check_cost_given(function, C, X, Y, metric):
 
 def as_stack(function, name, x, ndim, shape):
     """Return a finite array of `ndim` axes, float32 or float64; None in `shape` is any length."""
-    array = _as_array(function, name, x)
+    array = as_array(function, name, x)
     fits = array.ndim == ndim and all(
         size in (None, have) for size, have in zip(shape, array.shape, strict=True)
     )
@@ -227,7 +249,7 @@ def as_cardinality(function, name, k, n):
         message = f"{rule}; got {k!r}."
         raise TypeError(message)
     try:
-        k = operator.index(k)
+        k = as_index(k)
     except TypeError:
         message = f"{rule}; got {k!r} of type {type(k).__name__}; round it first."
         raise TypeError(message) from None
@@ -241,22 +263,41 @@ def as_real(function, name, x, *, low, strict=False):
     """Return x as a finite float >= low (> low where strict)."""
     sign = ">" if strict else ">="
     rule = f"{function}: `{name}` must be a finite number {sign} {low:g}"
+    is_scalar = getattr(x, "ndim", 0) == 0 and x is not np.ma.masked
     try:
-        value = float(x)
-    except (TypeError, ValueError):
+        value = float(x) if is_scalar and not isinstance(x, (str, bytes)) else None
+    except (TypeError, ValueError, RuntimeError, OverflowError):
+        value = None
+    if value is None:
         message = f"{rule}; got {x!r}."
-        raise TypeError(message) from None
+        raise TypeError(message)
     if not np.isfinite(value) or value < low or (strict and value == low):
         message = f"{rule}; got {x!r}."
         raise ValueError(message)
     return value
 
 
+def as_flag(function, name, x):
+    """Return x as True or False."""
+    if not isinstance(x, (bool, np.bool_, int, np.integer)):
+        message = f"{function}: `{name}` must be True or False; got {x!r}."
+        raise TypeError(message)
+    return bool(x)
+
+
+def as_index(x):
+    """Return x as an int; TypeError for what is none, tensors without memory included."""
+    try:
+        return operator.index(x)
+    except RuntimeError as error:
+        raise TypeError(str(error)) from None
+
+
 def as_positive_int(function, name, x):
     """Return x as an int >= 1."""
     rule = f"{function}: `{name}` must be an integer >= 1"
     try:
-        value = operator.index(x)
+        value = as_index(x)
     except TypeError:
         message = f"{rule}; got {x!r} of type {type(x).__name__}."
         raise TypeError(message) from None
@@ -266,9 +307,18 @@ def as_positive_int(function, name, x):
     return value
 
 
+def as_rng(function, rng):
+    """Return the generator that `numpy.random.default_rng` makes of rng (SPEC 7)."""
+    try:
+        return np.random.default_rng(rng)
+    except (TypeError, ValueError, RuntimeError) as error:
+        message = f"{function}: `rng` must be what numpy.random.default_rng takes; got {rng!r}."
+        raise (ValueError if isinstance(error, ValueError) else TypeError)(message) from None
+
+
 def as_threads(function, workers):
     """Return a number of threads; -1 is one for every core that this process may use."""
-    if workers != -1:
+    if not isinstance(workers, (int, np.integer)) or workers != -1:
         return as_positive_int(function, "workers", workers)
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))

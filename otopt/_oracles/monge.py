@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from otopt._core.validation import as_real
+from otopt._core.validation import as_floats, as_real
 from otopt._kernels import monge_costs as kinds
 
 __all__ = ["COSTS", "MongeCost"]
@@ -79,7 +79,7 @@ class MongeCost:
             )
             raise ValueError(message)
         else:
-            w = np.asarray(weights, dtype=float)
+            w = as_floats(function, "weights", weights)
             if w.shape != (d,) or not (np.isfinite(w).all() and (w > 0).all()):
                 message = (
                     f"{function}: `weights` must hold one positive finite number for each of the "

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 import torch.distributed as dist
 
-from otopt._core.validation import as_positive_int, as_real
+from otopt._core.validation import as_choice, as_positive_int, as_real
 from otopt._kernels.torch_line import with_gradient
 from otopt._oracles.monge import COSTS, MongeCost
 from otopt.ot._groups import Membership
@@ -115,9 +115,7 @@ class MMOTLoss(torch.nn.Module):
         distributed=None,
     ):
         super().__init__()
-        if cost not in COSTS:
-            message = f"{NAME}: `cost` must be one of {', '.join(COSTS)}; got {cost!r}."
-            raise ValueError(message)
+        as_choice(NAME, "cost", cost, COSTS)
         if isinstance(groups, (int, np.integer)):
             groups = range(as_positive_int(NAME, "groups", groups))
         self.cost, self.delta = cost, as_real(NAME, "delta", delta, low=0.0, strict=True)

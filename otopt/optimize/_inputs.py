@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from otopt._core.validation import as_positive_int
+from otopt._core.validation import as_floats, as_positive_int
 
 from ._domain import Domain
 
@@ -18,15 +18,7 @@ __all__ = ["Space", "as_bounds", "as_count", "as_start"]
 
 def as_start(function, x0):
     """A finite vector of floats."""
-    try:
-        array: Any = np.asarray(x0)
-        x = np.array(array.real if np.iscomplexobj(array) else array, float, ndmin=1)
-    except (TypeError, ValueError):
-        message = f"{function}: `x0` must be a vector of numbers; got {x0!r}."
-        raise TypeError(message) from None
-    if np.iscomplexobj(array):
-        message = f"{function}: `x0` must be real; got dtype {array.dtype}."
-        raise TypeError(message)
+    x = np.atleast_1d(as_floats(function, "x0", x0))
     if x.ndim != 1:
         message = f"{function}: `x0` must be a vector; got shape {x.shape}; use x0.ravel()."
         raise ValueError(message)
@@ -41,7 +33,7 @@ def as_count(function, name, value):
     """A non-negative integer; whole floats, such as 1e4, are taken for one."""
     if isinstance(value, (float, np.floating)) and float(value).is_integer():
         value = int(value)
-    is_zero = value == 0 and not isinstance(value, bool)
+    is_zero = isinstance(value, (int, np.integer)) and value == 0 and not isinstance(value, bool)
     return 0 if is_zero else as_positive_int(function, name, value)
 
 
@@ -208,7 +200,14 @@ def _steps(function, step, x, lower, upper):
         steps = np.full(len(x), 0.25 * max(1.0, float(np.abs(x).max(initial=0.0))))
         width = np.where(upper > lower, upper - lower, 1.0)
         return np.minimum(steps, 0.25 * width)
-    steps = np.array(np.broadcast_to(np.asarray(step, float), x.shape))
+    steps = as_floats(function, "initial_step", step)
+    if steps.shape not in ((), (1,), x.shape):
+        message = (
+            f"{function}: `initial_step` must be a number, or one for each of the {len(x)} "
+            f"variables; got shape {steps.shape}."
+        )
+        raise ValueError(message)
+    steps = np.array(np.broadcast_to(steps, x.shape))
     if not ((steps > 0) & np.isfinite(steps)).all():
         message = f"{function}: `initial_step` must be positive and finite; got {step!r}."
         raise ValueError(message)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from otopt._core.validation import as_choice, as_real
+from otopt._core.validation import as_choice, as_flag, as_floats, as_real
 from otopt.errors import ConvergenceWarning
 
 from ._checkpoint import Checkpoint
@@ -231,6 +231,11 @@ class PatternSearch:
     bounds, constraints, xtol, initial_step, search, poll, directions, noisy, restarts : optional
         See `pattern_search`.
 
+    Raises
+    ------
+    ValueError, TypeError
+        For arguments that break the rules of `pattern_search`.
+
     Examples
     --------
     >>> import otopt
@@ -267,7 +272,7 @@ class PatternSearch:
         self.space = Space.from_arguments(NAME, x0, bounds, constraints, initial_step)
         settings = PatternSettings(
             step=self.space.step, xtol=xtol, search=search, poll=poll, directions=directions,
-            noisy=bool(noisy), restarts=restarts,
+            noisy=as_flag(NAME, "noisy", noisy), restarts=restarts,
         )  # fmt: skip
         self.search = Search(self.space.start, self.space.domain, settings)
         self._questions, self._question = None, None
@@ -325,13 +330,13 @@ class PatternSearch:
 
         Raises
         ------
-        ValueError
-            There are too few or too many of them, or none was asked for.
+        ValueError, TypeError
+            There are too few or too many of them, they are no real numbers, or none was asked for.
         """
         if self._question is None:
             message = "PatternSearch.tell: `ask` must be called before."
             raise ValueError(message)
-        values = np.array(values, float, ndmin=1)
+        values = np.atleast_1d(as_floats("PatternSearch.tell", "values", values))
         values[np.isnan(values)] = np.inf
         target, wanted = self._question.target, len(self._question.points)
         if target is not None and (values < target).any():

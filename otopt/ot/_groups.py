@@ -7,6 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from otopt._core.validation import as_floats
+
 __all__ = ["Membership", "read_membership"]
 
 
@@ -60,7 +62,7 @@ def read_membership(function, groups, N, sample_weight):
 def _read_weight(function, sample_weight, N):
     if sample_weight is None:
         return None
-    weight = np.asarray(sample_weight, dtype=float)
+    weight = as_floats(function, "sample_weight", sample_weight)
     if weight.shape != (N,) or not np.isfinite(weight).all() or (weight < 0).any():
         message = (
             f"{function}: `sample_weight` must hold one finite number >= 0 for each of the {N} "
@@ -94,7 +96,7 @@ def _number_labels(function, array):
 
 
 def _soft(function, array, weight):
-    shares = array.astype(float)
+    shares = as_floats(function, "groups", array)
     if not np.isfinite(shares).all() or (shares < 0).any():
         message = (
             f"{function}: shares in `groups` must be finite and >= 0; "

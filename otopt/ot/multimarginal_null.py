@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from otopt._core.validation import as_positive_int
+from otopt._core.validation import as_floats, as_positive_int, as_rng
 from otopt._oracles.monge import MongeCost
 
 from ._groups import read_membership
@@ -83,8 +83,8 @@ def mmot_null_level(
         message = f"{NAME}: `counts` must be a vector of integers >= 1; got {counts!r}."
         raise ValueError(message)
     n_draws = as_positive_int(NAME, "n_draws", n_draws)
-    rng = np.random.default_rng(rng)
-    pool = None if scores is None else np.asarray(scores, dtype=float).ravel()
+    rng = as_rng(NAME, rng)
+    pool = None if scores is None else as_floats(NAME, "scores", scores).ravel()
     if pool is not None and (len(pool) == 0 or not np.isfinite(pool).all()):
         message = f"{NAME}: `scores` must be finite numbers, at least one; got {scores!r}."
         raise ValueError(message)
