@@ -184,7 +184,7 @@ def _penalties(function, penalty):
         raise ValueError(message)
     return tuple(
         np.inf
-        if x is None or x == np.inf
+        if x is None or (isinstance(x, float) and x == np.inf)
         else as_real(function, "marginal_penalty", x, low=0.0, strict=True)
         for x in pair
     )

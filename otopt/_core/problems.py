@@ -17,6 +17,7 @@ __all__ = ["NEGLIGIBLE", "LinearOT", "SparseOT", "as_marginals", "balanced"]
 # Sums that differ by less than this share of the mass are equal up to rounding.
 MASS_RTOL = 5e-10
 MASS_RTOL_SINGLE = 1e-5
+TINY = float(np.finfo(float).tiny)
 NEGLIGIBLE = 1e-15  # a mass below this share of the whole is lost in the rounding of the sum
 
 
@@ -47,7 +48,7 @@ def balanced(function, a, b, *, single):
 
 
 def _relative_gap(problem, value, bound):
-    return (value - bound) / max(abs(value), 1e-9 * problem.unit * problem.mass)
+    return (value - bound) / max(abs(value), 1e-9 * problem.unit * problem.mass, TINY)
 
 
 class _Blocks:

@@ -10,6 +10,9 @@ import numpy as np
 
 from .clouds import METRICS
 
+# Between these, products of two numbers neither overflow nor vanish.
+SMALLEST, LARGEST = 1e-150, 1e150
+
 __all__ = [
     "as_array",
     "as_cardinality",
@@ -26,7 +29,9 @@ __all__ = [
     "as_rng",
     "as_stack",
     "as_threads",
+    "check_callback",
     "check_cost_given",
+    "check_size",
 ]
 
 
@@ -61,11 +66,25 @@ def as_array(function, name, x):
     return array
 
 
-def as_floats(function, name, x):
-    """Return a new float64 array of the real numbers in x."""
+def as_floats(function, name, x, *, any_size=False):
+    """Return a new float64 array of the real numbers in x, of moderate size or not finite."""
     array = as_array(function, name, x)
     with np.errstate(over="ignore"):  # long doubles: what is too large is infinite, and refused
-        return array.astype(np.float64)
+        array = array.astype(np.float64)
+    finite = array[np.isfinite(array)]
+    if not any_size and finite.size:
+        check_size(function, name, max(-finite.min(), finite.max()))
+    return array
+
+
+def check_size(function, name, largest):
+    """Refuse a largest finite entry whose products with others would overflow or vanish."""
+    if np.isfinite(largest) and largest != 0 and not SMALLEST <= abs(largest) <= LARGEST:
+        message = (
+            f"{function}: the largest entry of `{name}` must be 0 or between {SMALLEST:g} and "
+            f"{LARGEST:g} in absolute value; got {float(largest):g}; rescale it."
+        )
+        raise ValueError(message)
 
 
 def as_masses(function, name, x, length, one_for=None, *, may_vanish=False):
@@ -82,7 +101,8 @@ def as_masses(function, name, x, length, one_for=None, *, may_vanish=False):
             f"got {len(array)} entries for {length} {line.split()[0]}s; {mend}."
         )
         raise ValueError(message)
-    masses = array.astype(np.float64)
+    with np.errstate(over="ignore"):
+        masses = array.astype(np.float64)
     if not np.isfinite(masses).all():
         index = int(np.flatnonzero(~np.isfinite(masses))[0])
         message = f"{function}: `{name}` must be finite; got {name}[{index}] = {array[index]}."
@@ -94,6 +114,7 @@ def as_masses(function, name, x, length, one_for=None, *, may_vanish=False):
             "masses cannot be signed."
         )
         raise ValueError(message)
+    check_size(function, name, masses.max())
     if not masses.sum() > 0 and not may_vanish:
         message = (
             f"{function}: `{name}` must have a positive sum; got all zeros; "
@@ -122,7 +143,8 @@ def as_cost(function, name, x, find_range=_range):
         )
         raise ValueError(message)
     if array.dtype not in (np.float32, np.float64):
-        array = array.astype(np.float64)
+        with np.errstate(over="ignore"):
+            array = array.astype(np.float64)
     low, high = (float(x) for x in find_range(array))
     if not (np.isfinite(low) and np.isfinite(high)):
         i, j = np.unravel_index(int(np.argmin(np.isfinite(array))), array.shape)
@@ -131,6 +153,7 @@ def as_cost(function, name, x, find_range=_range):
             "give forbidden pairs a large finite cost."
         )
         raise ValueError(message)
+    check_size(function, name, max(abs(low), abs(high)))
     return array, low, high
 
 
@@ -154,7 +177,8 @@ def as_cloud(function, name, x):
         )
         raise ValueError(message)
     if array.dtype not in (np.float32, np.float64):
-        array = array.astype(np.float64)
+        with np.errstate(over="ignore"):
+            array = array.astype(np.float64)
     if not np.isfinite(array).all():
         i, t = np.unravel_index(int(np.argmin(np.isfinite(array))), array.shape)
         message = (
@@ -162,6 +186,7 @@ def as_cloud(function, name, x):
             "drop or fill in such points."
         )
         raise ValueError(message)
+    check_size(function, name, np.abs(array).max())
     return array
 
 
@@ -232,11 +257,13 @@ def as_stack(function, name, x, ndim, shape):
         )
         raise ValueError(message)
     if array.dtype not in (np.float32, np.float64):
-        array = array.astype(np.float64)
+        with np.errstate(over="ignore"):
+            array = array.astype(np.float64)
     if not np.isfinite(array).all():
         index = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
         message = f"{function}: `{name}` must be finite; got {name}{list(index)} = {array[index]}."
         raise ValueError(message)
+    check_size(function, name, np.abs(array).max())
     return array
 
 
@@ -275,6 +302,13 @@ def as_real(function, name, x, *, low, strict=False):
         message = f"{rule}; got {x!r}."
         raise ValueError(message)
     return value
+
+
+def check_callback(function, callback):
+    """Refuse what can not be called."""
+    if callback is not None and not callable(callback):
+        message = f"{function}: `callback` must be callable; got {type(callback).__name__}."
+        raise TypeError(message)
 
 
 def as_flag(function, name, x):

@@ -76,6 +76,11 @@ class MMOTLoss(torch.nn.Module):
     multiplier : Tensor
         The multiplier of the augmented Lagrangian.
 
+    Raises
+    ------
+    ValueError, TypeError
+        For arguments that break the rules above, here and when called.
+
     Notes
     -----
     Fewer than two groups in a batch give zero, with a zero gradient. half-precision scores are
@@ -226,11 +231,14 @@ class MMOTLoss(torch.nn.Module):
         -------
         NullLevel
             Mean, 95 % quantile and all draws.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As `mmot_null_level`.
         """
-        if isinstance(scores, torch.Tensor):
-            scores = scores.detach().cpu().numpy()
         return mmot_null_level(
-            np.asarray(counts), scores=scores, cost=self.cost, weights=self.weights,
+            counts, scores=scores, cost=self.cost, weights=self.weights,
             delta=self.delta, n_draws=n_draws, rng=rng,
         )  # fmt: skip
 
@@ -280,6 +288,9 @@ class MMOTLoss(torch.nn.Module):
             shape = tuple(scores.shape)
             message = f"{NAME}: `scores` must have shape (N,) or (N, C); got {shape}."
             raise ValueError(message)
+        if scores.layout is not torch.strided or scores.device.type == "meta":
+            message = f"{NAME}: `scores` must be dense and hold numbers; got {scores.layout} on "
+            raise ValueError(f"{message}{scores.device}.")
         return scores if scores.dtype in (torch.float32, torch.float64) else scores.float()
 
     def _value(self, events, factor=None):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from otopt._core.validation import as_floats, as_positive_int
+from otopt._core.validation import SMALLEST, as_floats, as_positive_int, check_size
 
 from ._domain import Domain
 
@@ -41,6 +41,10 @@ def as_bounds(function, bounds, n=None):
     """Lower and upper bounds (n,), from Bounds, pairs with None, or None."""
     if bounds is None:
         return np.full(n or 0, -np.inf), np.full(n or 0, np.inf)
+    if (
+        hasattr(bounds, "__array__") and getattr(bounds, "dtype", None) != object
+    ):  # rows of a matrix; a data frame would be gone through by columns
+        bounds = as_floats(function, "bounds", bounds)
     try:
         if hasattr(bounds, "lb"):
             lower, upper = np.broadcast_arrays(bounds.lb, bounds.ub)
@@ -51,7 +55,7 @@ def as_bounds(function, bounds, n=None):
             pairs = [(low, high) for low, high in bounds]
             lower = np.array([-np.inf if low is None else low for low, _ in pairs], float)
             upper = np.array([np.inf if high is None else high for _, high in pairs], float)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, RuntimeError):
         message = (
             f"{function}: `bounds` must be a scipy.optimize.Bounds or a (low, high) pair for every "
             f"variable; got {bounds!r}."
@@ -63,6 +67,9 @@ def as_bounds(function, bounds, n=None):
             f"pairs for {n} entries."
         )
         raise ValueError(message)
+    for side in (lower, upper):
+        finite = np.abs(side[np.isfinite(side)])
+        check_size(function, "bounds", finite.max(initial=0.0))
     wrong = np.isnan(lower) | np.isnan(upper) | (lower > upper) | (lower == np.inf) | (
         upper == -np.inf
     )  # fmt: skip
@@ -80,6 +87,12 @@ def _as_linear(function, constraints, n):
     """Rows of ``A x <= b`` and ``E x = e``."""
     single = hasattr(constraints, "A") or isinstance(constraints, dict) or callable(constraints)
     A, b, E, e = [np.empty((0, n))], [np.empty(0)], [np.empty((0, n))], [np.empty(0)]
+    if not single and constraints is not None and not isinstance(constraints, (list, tuple)):
+        message = (
+            f"{function}: `constraints` must be scipy.optimize.LinearConstraint, or a sequence of "
+            f"them; got {type(constraints).__name__}."
+        )
+        raise TypeError(message)
     listed: Any = [constraints] if single else constraints or ()
     for constraint in listed:
         if not hasattr(constraint, "A"):
@@ -208,7 +221,7 @@ def _steps(function, step, x, lower, upper):
         )
         raise ValueError(message)
     steps = np.array(np.broadcast_to(steps, x.shape))
-    if not ((steps > 0) & np.isfinite(steps)).all():
+    if not ((steps >= SMALLEST) & np.isfinite(steps)).all():
         message = f"{function}: `initial_step` must be positive and finite; got {step!r}."
         raise ValueError(message)
     return steps

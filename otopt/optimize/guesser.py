@@ -132,11 +132,10 @@ class GuessAndCheck:
         ValueError, TypeError
             There are too few or too many of them, or they are no real numbers.
         """
-        values = np.atleast_1d(as_floats("GuessAndCheck.tell", "values", values))
-        if len(values) != self._asked:
-            message = (
-                f"GuessAndCheck.tell: `values` must hold {self._asked} values; got {len(values)}."
-            )
+        values = np.atleast_1d(as_floats("GuessAndCheck.tell", "values", values, any_size=True))
+        if values.ndim != 1 or len(values) != self._asked:
+            message = f"GuessAndCheck.tell: `values` must hold {self._asked} values; got shape "
+                f"{values.shape}."
             raise ValueError(message)
         for value in values:
             if self.done:
@@ -226,7 +225,7 @@ class GuessAndCheck:
 def _as_level(accept):
     """The largest value that is accepted: any float but NaN."""
     try:
-        level = float(as_floats(NAME, "accept", accept))
+        level = float(as_floats(NAME, "accept", accept, any_size=True))
     except (TypeError, ValueError):
         level = np.nan
     if np.isnan(level):

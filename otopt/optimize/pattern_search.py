@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from otopt._core.validation import as_choice, as_flag, as_floats, as_real
+from otopt._core.validation import as_choice, as_flag, as_floats, as_real, check_callback
 from otopt.errors import ConvergenceWarning
 
 from ._checkpoint import Checkpoint
@@ -187,6 +187,9 @@ def pattern_search(
         "initial_step": initial_step, "search": search, "poll": poll, "directions": directions,
         "noisy": noisy, "restarts": restarts,
     }  # fmt: skip
+    check_callback(NAME, callback)
+    progress = None if progress is None else as_flag(NAME, "progress", progress)
+    vectorized = as_flag(NAME, "vectorized", vectorized)
     searcher = PatternSearch(x0, **given)
     n = len(searcher.space.origin)
     limits = Limits(
@@ -336,8 +339,11 @@ class PatternSearch:
         if self._question is None:
             message = "PatternSearch.tell: `ask` must be called before."
             raise ValueError(message)
-        values = np.atleast_1d(as_floats("PatternSearch.tell", "values", values))
+        values = np.atleast_1d(as_floats("PatternSearch.tell", "values", values, any_size=True))
         values[np.isnan(values)] = np.inf
+        if values.ndim != 1:
+            message = f"PatternSearch.tell: `values` must be a vector; got shape {values.shape}."
+            raise ValueError(message)
         target, wanted = self._question.target, len(self._question.points)
         if target is not None and (values < target).any():
             values = values[: int(np.argmax(values < target)) + 1]

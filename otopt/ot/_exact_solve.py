@@ -16,7 +16,14 @@ from otopt._core.interrupts import Interrupts
 from otopt._core.options import EmdOptions, resolve_options
 from otopt._core.problems import LinearOT
 from otopt._core.progress import StatusLine
-from otopt._core.validation import as_choice, as_cost, as_floats, as_positive_int, as_real
+from otopt._core.validation import (
+    as_choice,
+    as_cost,
+    as_floats,
+    as_positive_int,
+    as_real,
+    check_callback,
+)
 from otopt._solvers.network_simplex import Limits, NotFiniteError, ResumePoint, solve_network
 
 from ._exact_assembly import assemble, dual_value, linear_value
@@ -71,9 +78,7 @@ class Settings:
         if time_limit is not None:
             time_limit = as_real(function, "time_limit", time_limit, low=0.0, strict=True)
         as_choice(function, "method", method, METHODS)
-        if callback is not None and not callable(callback):
-            message = f"{function}: `callback` must be callable; got {type(callback).__name__}."
-            raise TypeError(message)
+        check_callback(function, callback)
         if method == "multilevel":
             options = dataclasses.replace(options, kept_variance=-1.0)
         elif method == "flat":

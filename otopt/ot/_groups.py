@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from otopt._core.validation import as_floats
 
-__all__ = ["Membership", "read_membership"]
+__all__ = ["Membership", "as_labels", "read_membership"]
 
 
 class Membership(NamedTuple):
@@ -35,7 +35,7 @@ class Membership(NamedTuple):
 
 def read_membership(function, groups, N, sample_weight):
     """Check and cast `groups` and `sample_weight`; marginals without samples are left out."""
-    array = np.asarray(groups)
+    array = as_labels(function, groups)
     weight = _read_weight(function, sample_weight, N)
     if array.ndim == 2 and array.shape[0] == N and array.shape[1] > 0:
         return _soft(function, array, weight)
@@ -57,6 +57,20 @@ def read_membership(function, groups, N, sample_weight):
     if weight is None:
         return Membership(group, None, None, 1.0 / counts, labels)
     return _weighed(function, group, None, weight, labels)
+
+
+def as_labels(function, groups):
+    """Labels of any kind as an array, none of them masked."""
+    if np.ma.is_masked(groups):
+        message = f"{function}: `groups` must not have masked labels; drop those samples."
+        raise ValueError(message)
+    try:
+        return np.asarray(groups)
+    except (ValueError, TypeError, RuntimeError) as error:
+        message = f"{function}: `groups` must be a vector of labels; got {type(groups).__name__}"
+        raise (ValueError if isinstance(error, ValueError) else TypeError)(
+            f"{message} ({str(error).splitlines()[0]})."
+        ) from None
 
 
 def _read_weight(function, sample_weight, N):

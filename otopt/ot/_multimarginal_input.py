@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from otopt._backend import as_numpy
 from otopt._core.problems import MASS_RTOL, MASS_RTOL_SINGLE
-from otopt._core.validation import as_array, as_floats
+from otopt._core.validation import as_array, as_floats, check_size
 from otopt._kernels.monge_path import north_west
 
 __all__ = [
@@ -114,6 +114,7 @@ def _read_array(A, support, normalize, function):
             f"got shape {raw.shape}; histograms of different lengths go into a list."
         )
         raise ValueError(message)
+    check_size(function, "A", _largest(raw))
     *lead, n, d = raw.shape
     x, order = read_places(function, "support", support, n)
     stacked = np.array(raw, dtype=float, order="C").reshape(-1, n, d)
@@ -148,6 +149,7 @@ def _read_list(A, support, normalize, function):
                 "leave an empty group out."
             )
             raise ValueError(message)
+        check_size(function, f"A[{k}]", _largest(raw))
         x, order = read_places(function, f"support[{k}]", s, len(raw))
         masses.append(raw.astype(float) if order is None else raw.astype(float)[order])
         supports.append(x)
@@ -159,6 +161,12 @@ def _read_list(A, support, normalize, function):
     mass = np.float64(1.0) if normalize else sums.mean()
     masses = [m * (mass / s) for m, s in zip(masses, sums, strict=True)]
     return Marginals(function, supports, orders, masses, None, (), np.asarray(mass))
+
+
+def _largest(array):
+    """The largest entry in absolute value; NaN and inf are refused elsewhere."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        return float(np.abs(array.astype(float)).max())
 
 
 def _is_single(array):

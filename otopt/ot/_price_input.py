@@ -16,7 +16,7 @@ from otopt._backend import (
     torch_kernels,
     torch_module,
 )
-from otopt._core.validation import as_array, as_floats, as_index
+from otopt._core.validation import as_array, as_floats, as_index, check_size
 
 __all__ = ["Rows", "as_count", "read_capacity", "read_price", "read_rows"]
 
@@ -79,7 +79,8 @@ def read_rows(function, scores, row_mass=None):
         raise ValueError(message)
     served = kernels("prices")
     S = np.ascontiguousarray(S)
-    if not np.isfinite(S.sum()) and not np.isfinite(S).all():
+    low, high = (float(S.min()), float(S.max())) if S.size else (0.0, 0.0)
+    if not (np.isfinite(low) and np.isfinite(high)):
         rows = np.flatnonzero(~np.isfinite(S).all(axis=1) & (weight > 0))
         if len(rows):
             i = int(rows[0])
@@ -90,6 +91,8 @@ def read_rows(function, scores, row_mass=None):
             )
             raise ValueError(message)
         S = np.where(weight[:, None] > 0, S, 0)  # padding may hold anything
+        low, high = (float(S.min()), float(S.max())) if S.size else (0.0, 0.0)
+    check_size(function, "scores", max(abs(low), abs(high)))
     if not S.flags.writeable:  # which numba would compile anew for
         S = S.copy()
     return Rows(S, weight, float(weight.sum()), served, home)
@@ -97,6 +100,9 @@ def read_rows(function, scores, row_mass=None):
 
 def _device_rows(function, scores, row_mass):
     torch = torch_module()
+    if scores.device.type == "meta":
+        message = f"{function}: `scores` must hold numbers; got a tensor on meta, which has none."
+        raise ValueError(message)
     if not scores.is_floating_point():
         message = f"{function}: `scores` must hold floats; got {scores.dtype}; use scores.float()."
         raise TypeError(message)

@@ -59,7 +59,9 @@ def read_problem(
         start = read_price(function, "warm_start", given, rows)
     extra = {} if reduce is None else {"reduce": reduce}
     dual = PriceDual(rows.kernels, rows.S, rows.weight, k, nnz, bounds, equality, **extra)
-    settings = PriceSettings(method, reg, smoothing, passes, tol, maxiter, as_flag(function, "certify", certify))
+    settings = PriceSettings(
+        method, reg, smoothing, passes, tol, maxiter, as_flag(function, "certify", certify)
+    )
     return rows, dual, start, settings
 
 

@@ -8,8 +8,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from otopt._backend import as_numpy
 from otopt._core.status import Status
-from otopt._core.validation import as_choice, as_floats, as_positive_int, as_real
+from otopt._core.validation import (
+    as_array,
+    as_choice,
+    as_flag,
+    as_floats,
+    as_positive_int,
+    as_real,
+    check_callback,
+)
 from otopt._kernels.monge_path import north_west
 from otopt._oracles.monge import MongeCost
 from otopt.errors import ConvergenceWarning
@@ -209,9 +218,12 @@ def mmot_minimize(
     40.00 6.50
     """
     as_choice(NAME, "method", method, METHODS)
-    if np.ndim(A) != 2 or isinstance(A, (list, tuple)):
-        message = f"{NAME}: `A` must be an array of shape (n, d); got {np.shape(A)}."
+    if isinstance(A, (list, tuple)) or as_array(NAME, "A", as_numpy(A)).ndim != 2:
+        got = type(A).__name__ if isinstance(A, (list, tuple)) else f"shape {np.shape(A)}"
+        message = f"{NAME}: `A` must be an array of shape (n, d); got {got}."
         raise ValueError(message)
+    normalize = as_flag(NAME, "normalize", normalize)
+    check_callback(NAME, callback)
     maxiter = as_positive_int(NAME, "maxiter", maxiter)
     tol = as_real(NAME, "tol", tol, low=0.0)
     marginals = read_marginals(A, support, normalize, NAME)

@@ -14,7 +14,20 @@ with warnings.catch_warnings():  # of optional accelerators of pandas
     warnings.simplefilter("ignore")
     import pandas as pd
 
-VALUES = (np.nan, np.inf, -np.inf, 1e308, -1e308, 1e200, -1.0, -1e-300, 5e-324, 1e-200, 0.0, 2.0**63)
+VALUES = (
+    np.nan,
+    np.inf,
+    -np.inf,
+    1e308,
+    -1e308,
+    1e200,
+    -1.0,
+    -1e-300,
+    5e-324,
+    1e-200,
+    0.0,
+    2.0**63,
+)
 
 
 def _strided(x):
@@ -55,7 +68,7 @@ SAME = {
     "fortran": np.asfortranarray,
     "negative zeros": _negative_zeros,
     "big-endian": lambda x: x.astype(x.dtype.newbyteorder(">")),
-    "unmasked": lambda x: np.ma.array(x),
+    "unmasked": np.ma.array,
     "pandas": _frame,
     "__array__": _Array,
     "long double": lambda x: x.astype(np.longdouble) if x.dtype.kind == "f" else x,
@@ -115,8 +128,10 @@ WRONG = {
 ODD = {
     "NaN": np.nan, "inf": np.inf, "-inf": -np.inf, "-1": -1, "0": 0, "0.5": 0.5, "text": "text",
     "bytes": b"x", "list": [], "pair": (1, 2), "dict": {}, "strange dict": {"strange": 1},
-    "object": object(), "complex": 1j, "True": True, "array": np.array([1.0, 2.0]),
-    "0-d array": np.array(1), "empty": np.empty(0), "None": None, "meta": torch.empty(2, device="meta"),
+    "tiny": 5e-324, "huge": 1e300, "object": object(), "complex": 1j, "True": True,
+    "array": np.array([1.0, 2.0]),
+    "0-d array": np.array(1), "empty": np.empty(0), "None": None,
+    "meta": torch.empty(2, device="meta"),
     "masked": np.ma.masked, "function": abs, "np.int64": np.int64(2), "np.float32": np.float32(0.5),
 }  # fmt: skip
 
@@ -132,6 +147,10 @@ def fingerprint(x):
     """Bytes that change when x does; None for what has none."""
     if isinstance(x, torch.Tensor) and x.device.type == "meta":
         return None
+    if isinstance(x, (pd.Series, pd.DataFrame)):  # whose pickles hold caches
+        return pickle.dumps((x.to_dict(), str(x)))
+    if isinstance(x, np.ma.MaskedArray):
+        return np.ma.getdata(x).tobytes(), np.ma.getmaskarray(x).tobytes()
     try:
         return pickle.dumps(x)
     except Exception:  # noqa: BLE001 (generators, lambdas: nothing to modify)
