@@ -41,9 +41,8 @@ def as_bounds(function, bounds, n=None):
     """Lower and upper bounds (n,), from Bounds, pairs with None, or None."""
     if bounds is None:
         return np.full(n or 0, -np.inf), np.full(n or 0, np.inf)
-    if (
-        hasattr(bounds, "__array__") and getattr(bounds, "dtype", None) != object
-    ):  # rows of a matrix; a data frame would be gone through by columns
+    # Rows of a matrix: iteration would go through a data frame by columns. Objects may be None.
+    if hasattr(bounds, "__array__") and getattr(getattr(bounds, "dtype", None), "kind", "") != "O":
         bounds = as_floats(function, "bounds", bounds)
     try:
         if hasattr(bounds, "lb"):

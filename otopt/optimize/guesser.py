@@ -134,8 +134,10 @@ class GuessAndCheck:
         """
         values = np.atleast_1d(as_floats("GuessAndCheck.tell", "values", values, any_size=True))
         if values.ndim != 1 or len(values) != self._asked:
-            message = f"GuessAndCheck.tell: `values` must hold {self._asked} values; got shape "
+            message = (
+                f"GuessAndCheck.tell: `values` must hold {self._asked} values; got shape "
                 f"{values.shape}."
+            )
             raise ValueError(message)
         for value in values:
             if self.done:

@@ -91,9 +91,7 @@ def judge(name, arguments):
 def is_ours(text):
     """Whether a message begins with the name of a public function or method."""
     start = PREFIX.match(text)
-    return bool(start) and any(
-        start[1] == o or o.endswith(f".{start[1]}") for o in OURS | set(ENTRIES)
-    )
+    return bool(start) and any(f".{known}".endswith(f".{start[1]}") for known in KNOWN)
 
 
 def complaints(name, cases):
