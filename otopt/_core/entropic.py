@@ -77,7 +77,7 @@ class EntropicOT:
     @classmethod
     def from_arrays(cls, a, b, C, reg, *, X, Y, metric, marginal_penalty, function="sinkhorn"):
         """Check, cast and default the arguments of `sinkhorn`."""
-        reg = as_real(function, "reg", reg, low=0.0, strict=True)
+        reg = as_real(function, "reg", reg, low=0.0, strict=True, sized=True)
         matrix = cloud = None
         low = high = 0.0
         if C is None:
@@ -185,6 +185,6 @@ def _penalties(function, penalty):
     return tuple(
         np.inf
         if x is None or (isinstance(x, float) and x == np.inf)
-        else as_real(function, "marginal_penalty", x, low=0.0, strict=True)
+        else as_real(function, "marginal_penalty", x, low=0.0, strict=True, sized=True)
         for x in pair
     )

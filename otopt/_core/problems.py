@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from .clouds import Cloud, PointCost, kd_order
 from .integer_masses import integer_masses
-from .validation import as_cardinality, as_cost, as_masses, as_points, as_real
+from .validation import SMALLEST, as_cardinality, as_cost, as_masses, as_points, as_real
 
 __all__ = ["NEGLIGIBLE", "LinearOT", "SparseOT", "as_marginals", "balanced"]
 
@@ -146,10 +146,10 @@ class SparseOT(_Blocks):
         a, _ = as_masses(function, "a", a, n)
         b, _ = as_masses(function, "b", b, m)
         for name, x in (("a", a), ("b", b)):
-            if not (x > 0).all():
+            if not (x >= SMALLEST).all():
                 message = (
                     f"{function}: `{name}` must be positive where `marginal_penalty` is given; got "
-                    f"{name}[{int(x.argmin())}] = 0; leave that one out."
+                    f"{name}[{int(x.argmin())}] = {x.min():g}; leave that one out."
                 )
                 raise ValueError(message)
         k, reg = _check_settings(function, k, reg, n)
@@ -193,7 +193,7 @@ def _both_ways(cost):
 
 def _check_settings(function, k, reg, n):
     k = as_cardinality(function, "k", k, n)
-    return k, None if reg is None else as_real(function, "reg", reg, low=0.0)
+    return k, None if reg is None else as_real(function, "reg", reg, low=0.0, sized=True)
 
 
 @dataclass(frozen=True)

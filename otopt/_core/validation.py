@@ -79,10 +79,11 @@ def as_floats(function, name, x, *, any_size=False):
 
 def check_size(function, name, largest):
     """Refuse a largest finite entry whose products with others would overflow or vanish."""
+    largest = float(largest)
     if np.isfinite(largest) and largest != 0 and not SMALLEST <= abs(largest) <= LARGEST:
         message = (
             f"{function}: the largest entry of `{name}` must be 0 or between {SMALLEST:g} and "
-            f"{LARGEST:g} in absolute value; got {float(largest):g}; rescale it."
+            f"{LARGEST:g} in absolute value; got {largest:g}; rescale it."
         )
         raise ValueError(message)
 
@@ -286,8 +287,8 @@ def as_cardinality(function, name, k, n):
     return min(k, n)
 
 
-def as_real(function, name, x, *, low, strict=False):
-    """Return x as a finite float >= low (> low where strict)."""
+def as_real(function, name, x, *, low, strict=False, sized=False):
+    """Return x as a finite float >= low (> low where strict), of moderate size where `sized`."""
     sign = ">" if strict else ">="
     rule = f"{function}: `{name}` must be a finite number {sign} {low:g}"
     is_scalar = getattr(x, "ndim", 0) == 0 and x is not np.ma.masked
@@ -301,6 +302,8 @@ def as_real(function, name, x, *, low, strict=False):
     if not np.isfinite(value) or value < low or (strict and value == low):
         message = f"{rule}; got {x!r}."
         raise ValueError(message)
+    if sized:
+        check_size(function, name, value)
     return value
 
 

@@ -53,7 +53,7 @@ class MongeCost:
     @classmethod
     def resolve(cls, function, cost, d, weights, delta):
         """Read the arguments `cost`, `weights` and `delta` of a public function."""
-        delta = as_real(function, "delta", delta, low=0.0, strict=True)
+        delta = as_real(function, "delta", delta, low=0.0, strict=True, sized=True)
         if callable(cost):
             if weights is not None:
                 message = (

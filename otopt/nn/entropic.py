@@ -149,7 +149,9 @@ def _checked(function, a, b, C, reg):
         message = f"{function}: `{name}` must be a dense tensor of real numbers; got {got}."
         raise TypeError(message)
     if not isinstance(reg, torch.Tensor):
-        reg = torch.tensor(as_real(function, "reg", reg, low=0.0, strict=True), dtype=torch.float64)
+        reg = torch.tensor(
+            as_real(function, "reg", reg, low=0.0, strict=True, sized=True), dtype=torch.float64
+        )
     elif reg.numel() != 1:
         message = f"{function}: `reg` must have one element; got shape {tuple(reg.shape)}."
         raise ValueError(message)

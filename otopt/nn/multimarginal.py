@@ -9,7 +9,7 @@ import numpy as np
 import torch
 import torch.distributed as dist
 
-from otopt._core.validation import as_choice, as_positive_int, as_real
+from otopt._core.validation import as_choice, as_flag, as_positive_int, as_real
 from otopt._kernels.torch_line import with_gradient
 from otopt._oracles.monge import COSTS, MongeCost
 from otopt.ot._groups import Membership
@@ -123,7 +123,10 @@ class MMOTLoss(torch.nn.Module):
         as_choice(NAME, "cost", cost, COSTS)
         if isinstance(groups, (int, np.integer)):
             groups = range(as_positive_int(NAME, "groups", groups))
-        self.cost, self.delta = cost, as_real(NAME, "delta", delta, low=0.0, strict=True)
+        self.cost, self.delta = (
+            cost,
+            as_real(NAME, "delta", delta, low=0.0, strict=True, sized=True),
+        )
         self.labels: Any = None if groups is None else list(groups)
         self.bins: Any = None if bins is None else as_positive_int(NAME, "bins", bins)
         if self.bins == 1:
@@ -148,6 +151,8 @@ class MMOTLoss(torch.nn.Module):
         self.slack = as_real(NAME, "slack", slack, low=0.0)
         self.target = None if target is None else as_real(NAME, "target", target, low=0.0)
         self.penalty = as_real(NAME, "penalty", penalty, low=0.0, strict=True)
+        if distributed is not None:
+            distributed = as_flag(NAME, "distributed", distributed)
         self.distributed = distributed
         self._rules = {}  # by number of groups
         self.value = torch.zeros(())
@@ -175,6 +180,12 @@ class MMOTLoss(torch.nn.Module):
             The loss, float32 or float64.
         """
         events = read_events(NAME, self._read(scores), groups, sample_weight, self.labels)
+        if self.distributed and not (dist.is_available() and dist.is_initialized()):
+            message = (
+                f"{NAME}: `distributed` needs a process group; got none; call "
+                "torch.distributed.init_process_group first."
+            )
+            raise ValueError(message)
         if self.distributed or (self.distributed is None and _has_peers()):
             events = gather(events)
         if self.training and self.memory:

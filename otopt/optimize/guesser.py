@@ -96,7 +96,11 @@ class GuessAndCheck:
         ValueError, TypeError
             For an index that is no integer >= 0.
         """
-        return self.source(as_count("GuessAndCheck.candidate", "index", index), 1)[0]
+        index = as_count("GuessAndCheck.candidate", "index", index)
+        if index >= 2**63:
+            message = f"GuessAndCheck.candidate: `index` must be below 2^63; got {index}."
+            raise ValueError(message)
+        return self.source(index, 1)[0]
 
     def ask(self, count=1):
         """Return the next candidates.

@@ -270,7 +270,7 @@ class PatternSearch:
             ("directions", directions, DIRECTIONS),
         ):
             as_choice(NAME, name, value, known)
-        xtol = as_real(NAME, "xtol", xtol, low=0.0, strict=True)
+        xtol = as_real(NAME, "xtol", xtol, low=0.0, strict=True, sized=True)
         restarts = as_count(NAME, "restarts", restarts)
         self.space = Space.from_arguments(NAME, x0, bounds, constraints, initial_step)
         settings = PatternSettings(

@@ -19,10 +19,14 @@ def read_problem(
     """Check everything; `reduce` adds up statistics over processes."""
     method = METHODS[as_choice(function, "method", method, METHODS)]
     smoothing = (
-        None if smoothing is None else as_real(function, "smoothing", smoothing, low=0, strict=True)
+        None
+        if smoothing is None
+        else as_real(function, "smoothing", smoothing, low=0, strict=True, sized=True)
     )
-    if reg is not None and not is_tensor(reg):
-        reg = as_real(function, "reg", reg, low=0, strict=True)
+    if reg is not None and not (
+        is_tensor(reg) and is_tensor(scores) and scores.device == reg.device
+    ):
+        reg = as_real(function, "reg", reg, low=0, strict=True, sized=True)
     passes = None if passes is None else as_positive_int(function, "passes", passes)
     tol = as_real(function, "tol", tol, low=0, strict=True)
     maxiter = as_positive_int(function, "maxiter", maxiter)

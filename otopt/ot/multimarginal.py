@@ -133,6 +133,12 @@ def _checked(A, cost, support, weights, delta, normalize):
     if is_tensor(A) or (isinstance(A, (list, tuple)) and any(is_tensor(a) for a in A)):
         from ._multimarginal_torch import solve_tensors
 
+        for x in A if isinstance(A, (list, tuple)) else (A,):
+            if is_tensor(x) and (x.device.type == "meta" or x.is_sparse):
+                message = (
+                    f"{NAME}: `A` must be dense and hold numbers; got {x.layout} on {x.device}."
+                )
+                raise TypeError(message)
         value, dual = solve_tensors(A, cost, support, weights, delta, normalize)
     else:
         marginals = read_marginals(A, support, normalize)

@@ -7,8 +7,8 @@ from math import prod
 
 import numpy as np
 
-from otopt._backend import kernels
-from otopt._core.validation import as_array, as_index, as_positive_int, as_real
+from otopt._backend import is_tensor, kernels
+from otopt._core.validation import as_array, as_flag, as_index, as_positive_int, as_real
 from otopt._kernels.reference_guess import linear_logits
 from otopt._kernels.reference_lenet import FullSearch, normalised_loss
 
@@ -93,7 +93,7 @@ class Network:
             _below_2_64("draw", name, x) for name, x in (("seed", seed), ("candidate", candidate))
         )
         theta = kernels("philox").signed32(seed, [candidate], self.size)[0]
-        if swap:
+        if as_flag("draw", "swap", swap):
             out = list(self.parameters(theta).values())
             for array in out[-2:]:
                 array[:] = array[::-1].copy()
@@ -117,12 +117,14 @@ class Network:
         ValueError, TypeError
             For a vector of another length, or something else.
         """
-        if tuple(getattr(theta, "shape", ())) != (self.size,):
+        if not is_tensor(theta):
+            theta = as_array("parameters", "theta", theta)
+        if theta.shape != (self.size,) or (is_tensor(theta) and theta.is_sparse):
             message = (
-                f"parameters: `theta` must be an array or tensor of shape ({self.size},), the "
-                f"number of parameters of {self}; got {getattr(theta, 'shape', type(theta))}."
+                f"parameters: `theta` must be dense, of shape ({self.size},), the number of "
+                f"parameters of {self}; got shape {tuple(theta.shape)}."
             )
-            raise (ValueError if hasattr(theta, "shape") else TypeError)(message)
+            raise ValueError(message)
         arrays, start = {}, 0
         for name, shape in self.shapes.items():
             arrays[name] = theta[start : start + prod(shape)].reshape(shape)
@@ -195,14 +197,17 @@ class Network:
         """Searches by single coordinates; this one evaluates the network in full."""
         return FullSearch(theta, y, lambda t: self._logits(t, X), self._starts, self._unit)
 
-    def _checked(self, function, theta):
+    def _checked(self, function, theta, name="theta"):
         with np.errstate(over="ignore"):  # refused below
-            theta = np.ascontiguousarray(as_array(function, "theta", theta), np.float32)
+            theta = np.ascontiguousarray(as_array(function, name, theta), np.float32)
         if theta.shape != (self.size,):
             message = (
-                f"{function}: `theta` must have shape ({self.size},), the number of parameters of "
+                f"{function}: `{name}` must have shape ({self.size},), the number of parameters of "
                 f"{self}; got {theta.shape}."
             )
+            raise ValueError(message)
+        if not np.isfinite(theta).all():
+            message = f"{function}: `{name}` must be finite in float32; got NaN, inf or overflow."
             raise ValueError(message)
         return theta
 
