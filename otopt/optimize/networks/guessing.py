@@ -13,7 +13,7 @@ import numpy as np
 from otopt._backend import kernels
 from otopt._core.interrupts import Interrupts
 from otopt._core.progress import StatusLine
-from otopt._core.validation import as_flag, as_positive_int, as_real
+from otopt._core.validation import as_flag, as_positive_int, as_real, as_threads
 from otopt.errors import ConvergenceWarning
 from otopt.optimize._acceptance import acceptance, as_confidence
 from otopt.optimize._inputs import as_count

@@ -120,6 +120,7 @@ def pattern_search(
         batch = max(1, 10_000 // len(run.X) - 1)
     batch = as_positive_int(name, "batch", batch)
     search, end = run.search, 2 * len(run.theta)
+    opportunistic = as_flag(name, "opportunistic", opportunistic)
     progress = None if progress is None else as_flag(name, "progress", progress)
     with StatusLine(progress) as line, Interrupts() as interrupts:
         while run.goes_on(interrupts, line):
