@@ -56,9 +56,9 @@ def show_config() -> dict[str, Any]:
     dict
         ``versions`` of Python and of what otopt needs; ``optional``, versions of other packages
         that parts of it use, None where they are not installed; ``machine``; ``kernels``,
-        "numba_cpu" or "reference"; ``threads``: the cores this process may use and the most threads of numba;
-        ``cache``: the folder of compiled kernels, whether it can be written to, and how many files
-        it holds; ``environment``: the variables that change any of these.
+        "numba_cpu" or "reference"; ``threads``: the cores this process may use and the most
+        threads of numba; ``cache``: the folder of compiled kernels, whether it can be written to,
+        and how many files it holds; ``environment``: the variables that change any of these.
 
     Examples
     --------
