@@ -50,7 +50,7 @@ def licence(name):
 
 def rows():
     """Name, extras, licence of all that are installed; the others with what the page says."""
-    known = dict((m[1], m[3]) for m in ROW.finditer(PAGE.read_text())) if PAGE.exists() else {}
+    known = {m[1]: m[3] for m in ROW.finditer(PAGE.read_text())} if PAGE.exists() else {}
     for name, groups in used().items():
         try:
             yield name, ", ".join(groups), licence(name)
@@ -69,7 +69,8 @@ def main():
         "others. What it uses,\nwith the extras that ask for it, as its metadata says; written by "
         "`python .ci/licences.py`.\n"
         "Not permissive: Py-BOBYQA (GPL). It is a peer of `benchmarks.optimizers`, in the extra "
-        "`bench`\nalone; otopt and ml_apps never import it.\n\n| package | extras | licence |\n|---|---|---|\n"
+        "`bench`\nalone; otopt and ml_apps never import it.\n\n"
+        "| package | extras | licence |\n|---|---|---|\n"
         + "".join(f"| {name} | {groups} | {said} |\n" for name, groups, said in found)
     )
     strange = [

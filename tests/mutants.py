@@ -35,7 +35,7 @@ class Mutant(NamedTuple):
     test: str
 
 
-K, O = "otopt/_kernels/", "otopt/_oracles/"  # noqa: E741
+K, O = "otopt/_kernels/", "otopt/_oracles/"
 COLUMNS, LINE, PRICES = (f"tests/kernels/test_{name}.py" for name in ("columns", "line", "prices"))
 ORACLE, PENALTY = "tests/oracles/test_proximal_dual.py", "tests/ot/test_penalties.py"
 ENTROPIC, COUNT = "tests/ot/test_entropic_correctness.py", "tests/rounding/test_counting.py"
@@ -48,7 +48,10 @@ INTEGERS = "tests/kernels/test_integer_masses.py"
 CONES = f"{ENTROPIC}::test_value_against_exponential_cones"
 TWO = f"{ENTROPIC}::test_two_by_two"
 WEAK = "tests/ot/test_prices.py::test_weak_duality_at_any_price"
-PROOF, UNIFORM = f"{COUNT}::test_a_proof_is_a_proof", f"{COUNT}::test_uniform_weights_need_n_plus_m_minus_gcd"
+PROOF, UNIFORM = (
+    f"{COUNT}::test_a_proof_is_a_proof",
+    f"{COUNT}::test_uniform_weights_need_n_plus_m_minus_gcd",
+)
 CONVEX = f"{PENALTY}::test_relaxation_and_bound_are_those_of_the_convex_programme"
 
 MUTANTS = [

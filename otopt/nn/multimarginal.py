@@ -9,7 +9,7 @@ import numpy as np
 import torch
 import torch.distributed as dist
 
-from otopt._core.validation import as_choice, as_flag, as_positive_int, as_real
+from otopt._core.validation import as_choice, as_flag, as_floats, as_positive_int, as_real
 from otopt._kernels.torch_line import with_gradient
 from otopt._oracles.monge import COSTS, MongeCost
 from otopt.ot._groups import Membership
@@ -132,11 +132,13 @@ class MMOTLoss(torch.nn.Module):
         if self.bins == 1:
             message = f"{NAME}: `bins` must be at least 2, one at each end; got 1."
             raise ValueError(message)
-        self.score_range = tuple(float(end) for end in score_range)
-        if not self.score_range[0] < self.score_range[1]:
-            message = f"{NAME}: `score_range` must be ascending; got {score_range}."
+        ends = as_floats(NAME, "score_range", score_range)
+        if ends.shape != (2,) or not (np.isfinite(ends).all() and ends[0] < ends[1]):
+            message = f"{NAME}: `score_range` must be two ascending numbers; got {score_range}."
             raise ValueError(message)
-        self.memory = 0 if memory == 0 else as_positive_int(NAME, "memory", memory)
+        self.score_range = tuple(ends.tolist())
+        is_zero = isinstance(memory, (int, np.integer)) and memory == 0
+        self.memory = 0 if is_zero else as_positive_int(NAME, "memory", memory)
         if self.labels is None and (self.memory or weights is not None):
             message = (
                 f"{NAME}: `memory` and `weights` need `groups`, the number of groups or their "

@@ -58,6 +58,9 @@ def _as_array(function, name, x, ndim):
             x = np.asarray(items)
         except ValueError:
             return [as_array(function, name, item) for item in items]
+    if is_tensor(x) and x.is_sparse:
+        message = f"{function}: `{name}` must be dense; got {x.layout}; use {name}.to_dense()."
+        raise TypeError(message)
     if x.ndim < ndim:
         message = (
             f"{function}: `{name}` must have at least {ndim} dimension(s), the leading ones count "
