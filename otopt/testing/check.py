@@ -1,4 +1,4 @@
-"""Judge a transport result by the problem alone; shares only the reading of arguments with them."""
+"""Judge a transport result by the problem alone; shares no solver code, only input checks."""
 
 import numpy as np
 
