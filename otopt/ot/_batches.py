@@ -58,8 +58,8 @@ def _as_array(function, name, x, ndim):
             x = np.asarray(items)
         except ValueError:
             return [as_array(function, name, item) for item in items]
-    if is_tensor(x) and x.is_sparse:
-        message = f"{function}: `{name}` must be dense; got {x.layout}; use {name}.to_dense()."
+    if getattr(x, "is_sparse", False):
+        message = f"{function}: `{name}` must be dense; got a sparse tensor; use {name}.to_dense()."
         raise TypeError(message)
     if x.ndim < ndim:
         message = (

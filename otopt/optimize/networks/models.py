@@ -119,7 +119,7 @@ class Network:
         """
         if not is_tensor(theta):
             theta = as_array("parameters", "theta", theta)
-        if theta.shape != (self.size,) or (is_tensor(theta) and theta.is_sparse):
+        if theta.shape != (self.size,) or getattr(theta, "is_sparse", False):
             message = (
                 f"parameters: `theta` must be dense, of shape ({self.size},), the number of "
                 f"parameters of {self}; got shape {tuple(theta.shape)}."
