@@ -330,6 +330,7 @@ METHODS = {
     "GuessAndCheck.candidate": "otopt.GuessAndCheck.candidate",
     "GuessAndCheck.tell": "otopt.GuessAndCheck.tell",
     "GuessAndCheck.result": "what it takes are the settings of guess_and_check",
+    "LazyResult.in_tensors": "called by the library with what it knows of the tensors it was given",
     "LineMeasure.histogram": "otopt.LineMeasure.histogram",
     "OTResult.to_plan": "otopt.OTResult.to_plan",
     "Network.logits": "otopt.optimize.networks.Linear.logits",
