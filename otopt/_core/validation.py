@@ -11,7 +11,7 @@ import numpy as np
 from .clouds import METRICS
 
 # Between these, products of two numbers neither overflow nor vanish.
-SMALLEST, LARGEST = 1e-150, 1e150
+SMALLEST, LARGEST = 1e-152, 1e152
 
 __all__ = [
     "as_array",
