@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import track
 from rich.table import Table
 
@@ -232,7 +233,9 @@ def main():
     outcomes = [known.get(key(mutant), "not tried yet") for mutant in MUTANTS]
     for mutant, said in zip(MUTANTS, outcomes, strict=True):
         name = Path(mutant.file).name
-        table.add_row(name, mutant.old, mutant.new, mutant.test.rpartition("/")[2], said)
+        table.add_row(
+            name, escape(mutant.old), escape(mutant.new), mutant.test.rpartition("/")[2], said
+        )
     console.print(table)
     caught = outcomes.count("caught")
     console.print(f"{caught} of {len(MUTANTS)} mutants caught")
