@@ -1,6 +1,6 @@
 # The table of contents: every public name of otopt, loaded on first use (SPEC 1).
 from . import distributed, errors, nn, testing
-from ._backend import show_config
+from ._config import show_config
 from ._core.penalties import KLPenalty, L2Penalty, MassBounds
 from ._core.status import Status
 from .optimize.guess_and_check import guess_and_check

@@ -5,10 +5,8 @@ from __future__ import annotations
 import functools
 import importlib
 import os
-import platform
 import sys
 import warnings
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,7 +18,6 @@ __all__ = [
     "kernels",
     "numpy_views",
     "plan_matrix",
-    "show_config",
     "small_kernels",
     "torch_kernels",
     "torch_module",
@@ -90,8 +87,15 @@ def torch_module() -> Any:
 
 
 def as_numpy(x):
-    """Return tensors as arrays without their gradients, everything else as it is."""
-    return x.detach().cpu().numpy() if is_tensor(x) else x
+    """Return tensors as arrays without their gradients, everything else as it is.
+
+    So are tensors that no array can show, sparse ones and those without memory: `as_array` names
+    the parameter.
+    """
+    torch: Any = sys.modules.get("torch")
+    if not is_tensor(x) or x.layout is not torch.strided or x.device.type == "meta":
+        return x
+    return (x.float() if x.dtype is torch.bfloat16 else x).detach().cpu().numpy()
 
 
 class TensorHome(NamedTuple):
@@ -244,32 +248,3 @@ def _coo_tensor(rows, columns, values, shape):
     torch: Any = sys.modules["torch"]
     where = torch.stack([rows, columns])
     return torch.sparse_coo_tensor(where, values, shape, check_invariants=True).coalesce()
-
-
-def show_config():
-    """Return versions, kernels and thread settings as a dictionary, for bug reports.
-
-    Examples
-    --------
-    >>> import otopt
-    >>> sorted(otopt.show_config())
-    ['environment', 'kernels', 'machine', 'versions']
-    """
-
-    def installed(package):
-        try:
-            return version(package)
-        except PackageNotFoundError:
-            return None
-
-    packages = ("otopt", "numpy", "scipy", "numba", "torch")
-    return {
-        "versions": {"python": platform.python_version()} | {p: installed(p) for p in packages},
-        "machine": {"system": platform.platform(), "cores": os.cpu_count()},
-        "kernels": kernels().__name__.rpartition(".")[2],
-        "environment": {
-            name: value
-            for name, value in sorted(os.environ.items())
-            if name.startswith(("OTOPT_", "NUMBA_", "OMP_NUM_THREADS"))
-        },
-    }

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .problems import MASS_RTOL, MASS_RTOL_SINGLE, NEGLIGIBLE
-from .validation import as_cloud, as_cost, as_masses, as_real
+from .validation import as_choice, as_cloud, as_cost, as_masses, as_real
 
 __all__ = ["METRICS", "EntropicOT"]
 
@@ -77,7 +77,7 @@ class EntropicOT:
     @classmethod
     def from_arrays(cls, a, b, C, reg, *, X, Y, metric, marginal_penalty, function="sinkhorn"):
         """Check, cast and default the arguments of `sinkhorn`."""
-        reg = as_real(function, "reg", reg, low=0.0, strict=True)
+        reg = as_real(function, "reg", reg, low=0.0, strict=True, sized=True)
         matrix = cloud = None
         low = high = 0.0
         if C is None:
@@ -151,9 +151,7 @@ def _as_cloud(function, X, Y, metric):
     if X is None or Y is None:
         message = f"{function}: `C` must be given, or both `X` and `Y`; got neither."
         raise ValueError(message)
-    if metric not in METRICS:
-        message = f"{function}: `metric` must be one of {tuple(METRICS)}; got {metric!r}."
-        raise ValueError(message)
+    as_choice(function, "metric", metric, tuple(METRICS))
     X = np.ascontiguousarray(as_cloud(function, "X", X), np.float64)
     Y = np.ascontiguousarray(as_cloud(function, "Y", Y), np.float64)
     if X.shape[1] != Y.shape[1]:
@@ -186,7 +184,7 @@ def _penalties(function, penalty):
         raise ValueError(message)
     return tuple(
         np.inf
-        if x is None or x == np.inf
-        else as_real(function, "marginal_penalty", x, low=0.0, strict=True)
+        if x is None or (isinstance(x, float) and x == np.inf)
+        else as_real(function, "marginal_penalty", x, low=0.0, strict=True, sized=True)
         for x in pair
     )

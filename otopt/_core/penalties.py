@@ -100,7 +100,7 @@ class KLPenalty(Penalty):
     rho: float
 
     def __post_init__(self):
-        as_real("KLPenalty", "rho", self.rho, low=0.0, strict=True)
+        as_real("KLPenalty", "rho", self.rho, low=0.0, strict=True, sized=True)
 
     def answer(self, potential, nominal, mu, centre):
         mass = nominal * np.exp(np.minimum(-potential / self.rho, STEEPEST))
@@ -144,7 +144,7 @@ class L2Penalty(Penalty):
     rho: float
 
     def __post_init__(self):
-        as_real("L2Penalty", "rho", self.rho, low=0.0, strict=True)
+        as_real("L2Penalty", "rho", self.rho, low=0.0, strict=True, sized=True)
 
     def answer(self, potential, nominal, mu, centre):
         mass = np.maximum(nominal - potential / self.rho, 0.0)
@@ -255,4 +255,6 @@ def _as_penalty(function, x):
             f"(that of a KLPenalty) or None; got {x!r}."
         )
         raise TypeError(message)
-    return Exact() if x == np.inf else KLPenalty(float(x))  # pyright: ignore[reportArgumentType]
+    if x == np.inf:
+        return Exact()
+    return KLPenalty(as_real(function, "marginal_penalty", x, low=0.0, strict=True, sized=True))  # pyright: ignore[reportArgumentType]

@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 
 from .clouds import Cloud, PointCost, kd_order
 from .integer_masses import integer_masses
-from .validation import as_cardinalities, as_cost, as_masses, as_points, as_real
+from .validation import SMALLEST, as_cardinalities, as_cost, as_masses, as_points, as_real
 
 __all__ = ["NEGLIGIBLE", "LinearOT", "SparseOT", "as_marginals", "balanced"]
 
 # Sums that differ by less than this share of the mass are equal up to rounding.
 MASS_RTOL = 5e-10
 MASS_RTOL_SINGLE = 1e-5
+TINY = float(np.finfo(float).tiny)
 NEGLIGIBLE = 1e-15  # a mass below this share of the whole is lost in the rounding of the sum
 
 
@@ -47,7 +48,7 @@ def balanced(function, a, b, *, single):
 
 
 def _relative_gap(problem, value, bound):
-    return (value - bound) / max(abs(value), 1e-9 * problem.unit * problem.mass)
+    return (value - bound) / max(abs(value), 1e-9 * problem.unit * problem.mass, TINY)
 
 
 class _Blocks:
@@ -145,10 +146,10 @@ class SparseOT(_Blocks):
         a, _ = as_masses(function, "a", a, n)
         b, _ = as_masses(function, "b", b, m)
         for name, x in (("a", a), ("b", b)):
-            if not (x > 0).all():
+            if not (x >= SMALLEST).all():
                 message = (
                     f"{function}: `{name}` must be positive where `marginal_penalty` is given; got "
-                    f"{name}[{int(x.argmin())}] = 0; leave that one out."
+                    f"{name}[{int(x.argmin())}] = {x.min():g}; leave that one out."
                 )
                 raise ValueError(message)
         k, reg = _check_settings(function, k, reg, cost.shape, side)
@@ -194,7 +195,7 @@ def _both_ways(cost):
 
 def _check_settings(function, k, reg, shape, side):
     k = as_cardinalities(function, "k", k, *shape, side=side)
-    return k, None if reg is None else as_real(function, "reg", reg, low=0.0)
+    return k, None if reg is None else as_real(function, "reg", reg, low=0.0, sized=True)
 
 
 @dataclass(frozen=True)

@@ -10,23 +10,40 @@ import numpy as np
 
 from .clouds import METRICS
 
+# Between these, products of two numbers neither overflow nor vanish.
+SMALLEST, LARGEST = 1e-152, 1e152
+
 __all__ = [
+    "as_array",
     "as_cardinalities",
     "as_cardinality",
     "as_choice",
     "as_cloud",
     "as_cost",
+    "as_flag",
+    "as_floats",
+    "as_index",
     "as_masses",
     "as_points",
     "as_positive_int",
     "as_real",
+    "as_rng",
     "as_stack",
     "as_threads",
+    "check_callback",
     "check_cost_given",
+    "check_size",
 ]
 
 
-def _as_array(function, name, x):
+def as_array(function, name, x):
+    """Return x as an array of real numbers: nothing masked, nothing that NumPy makes objects of."""
+    if np.ma.is_masked(x):
+        message = (
+            f"{function}: `{name}` must not have masked entries; got {np.ma.count_masked(x)} of "
+            f"them; drop them, or use {name}.filled(value)."
+        )
+        raise ValueError(message)
     try:
         array = np.asarray(x)
     except ValueError:
@@ -35,21 +52,46 @@ def _as_array(function, name, x):
             "got ragged nested sequences."
         )
         raise ValueError(message) from None
+    except (TypeError, RuntimeError) as error:  # what tensors say that have no memory of their own
+        message = f"{function}: `{name}` must hold numbers; got {type(x).__name__} ({error})."
+        raise TypeError(message) from None
     if np.iscomplexobj(array):
         message = (
             f"{function}: `{name}` must be real; got dtype {array.dtype}; "
             f"pass `{name}.real` if that is meant."
         )
         raise TypeError(message)
-    if not (np.issubdtype(array.dtype, np.number) or array.dtype == bool):
+    if array.dtype.kind not in "biuf":
         message = f"{function}: `{name}` must hold numbers; got dtype {array.dtype}."
         raise TypeError(message)
     return array
 
 
+def as_floats(function, name, x, *, any_size=False):
+    """Return a new float64 array of the real numbers in x, of moderate size or not finite."""
+    array = as_array(function, name, x)
+    with np.errstate(over="ignore"):  # long doubles: what is too large is infinite, and refused
+        array = array.astype(np.float64)
+    finite = array[np.isfinite(array)]
+    if not any_size and finite.size:
+        check_size(function, name, max(-finite.min(), finite.max()))
+    return array
+
+
+def check_size(function, name, largest):
+    """Refuse a largest finite entry whose products with others would overflow or vanish."""
+    largest = float(largest)
+    if np.isfinite(largest) and largest != 0 and not SMALLEST <= abs(largest) <= LARGEST:
+        message = (
+            f"{function}: the largest entry of `{name}` must be 0 or between {SMALLEST:g} and "
+            f"{LARGEST:g} in absolute value; got {largest:g}; rescale it."
+        )
+        raise ValueError(message)
+
+
 def as_masses(function, name, x, length, one_for=None, *, may_vanish=False):
     """Return masses (float64, non-negative, of positive sum) and whether they were float32."""
-    array = _as_array(function, name, x)
+    array = as_array(function, name, x)
     if array.ndim != 1 or len(array) == 0:
         message = f"{function}: `{name}` must be a non-empty vector; got shape {array.shape}."
         raise ValueError(message)
@@ -61,7 +103,8 @@ def as_masses(function, name, x, length, one_for=None, *, may_vanish=False):
             f"got {len(array)} entries for {length} {line.split()[0]}s; {mend}."
         )
         raise ValueError(message)
-    masses = array.astype(np.float64)
+    with np.errstate(over="ignore"):
+        masses = array.astype(np.float64)
     if not np.isfinite(masses).all():
         index = int(np.flatnonzero(~np.isfinite(masses))[0])
         message = f"{function}: `{name}` must be finite; got {name}[{index}] = {array[index]}."
@@ -73,6 +116,7 @@ def as_masses(function, name, x, length, one_for=None, *, may_vanish=False):
             "masses cannot be signed."
         )
         raise ValueError(message)
+    check_size(function, name, masses.max())
     if not masses.sum() > 0 and not may_vanish:
         message = (
             f"{function}: `{name}` must have a positive sum; got all zeros; "
@@ -93,7 +137,7 @@ def as_cost(function, name, x, find_range=_range):
     `find_range` returns its least and its largest entry (or of a part of it), and something that is
     not finite where any entry is.
     """
-    array = _as_array(function, name, x)
+    array = as_array(function, name, x)
     if array.ndim != 2 or 0 in array.shape:
         message = (
             f"{function}: `{name}` must be a non-empty matrix, rows are sources and columns are "
@@ -101,7 +145,8 @@ def as_cost(function, name, x, find_range=_range):
         )
         raise ValueError(message)
     if array.dtype not in (np.float32, np.float64):
-        array = array.astype(np.float64)
+        with np.errstate(over="ignore"):
+            array = array.astype(np.float64)
     low, high = (float(x) for x in find_range(array))
     if not (np.isfinite(low) and np.isfinite(high)):
         i, j = np.unravel_index(int(np.argmin(np.isfinite(array))), array.shape)
@@ -110,6 +155,7 @@ def as_cost(function, name, x, find_range=_range):
             "give forbidden pairs a large finite cost."
         )
         raise ValueError(message)
+    check_size(function, name, max(abs(low), abs(high)))
     return array, low, high
 
 
@@ -125,7 +171,7 @@ def as_choice(function, name, x, choices):
 
 def as_cloud(function, name, x):
     """Return finite points (n, d), float32 if given so and float64 otherwise."""
-    array = _as_array(function, name, x)
+    array = as_array(function, name, x)
     if array.ndim != 2 or 0 in array.shape:
         message = (
             f"{function}: `{name}` must be a non-empty matrix with one point a row; got shape "
@@ -133,7 +179,8 @@ def as_cloud(function, name, x):
         )
         raise ValueError(message)
     if array.dtype not in (np.float32, np.float64):
-        array = array.astype(np.float64)
+        with np.errstate(over="ignore"):
+            array = array.astype(np.float64)
     if not np.isfinite(array).all():
         i, t = np.unravel_index(int(np.argmin(np.isfinite(array))), array.shape)
         message = (
@@ -141,6 +188,7 @@ def as_cloud(function, name, x):
             "drop or fill in such points."
         )
         raise ValueError(message)
+    check_size(function, name, np.abs(array).max())
     return array
 
 
@@ -199,7 +247,7 @@ def check_cost_given(function, C, X, Y, metric):
 
 def as_stack(function, name, x, ndim, shape):
     """Return a finite array of `ndim` axes, float32 or float64; None in `shape` is any length."""
-    array = _as_array(function, name, x)
+    array = as_array(function, name, x)
     fits = array.ndim == ndim and all(
         size in (None, have) for size, have in zip(shape, array.shape, strict=True)
     )
@@ -211,11 +259,13 @@ def as_stack(function, name, x, ndim, shape):
         )
         raise ValueError(message)
     if array.dtype not in (np.float32, np.float64):
-        array = array.astype(np.float64)
+        with np.errstate(over="ignore"):
+            array = array.astype(np.float64)
     if not np.isfinite(array).all():
         index = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
         message = f"{function}: `{name}` must be finite; got {name}{list(index)} = {array[index]}."
         raise ValueError(message)
+    check_size(function, name, np.abs(array).max())
     return array
 
 
@@ -230,7 +280,7 @@ def as_cardinalities(function, name, k, n, m, *, side="column"):
         others = f"None (no constraint), or hold one for every {side}"
         return np.full(m, n if k is None else min(_as_count(function, name, k, others), n))
     rule = f"{function}: `{name}` must be integers >= 1, one for every {side}"
-    counts = _as_array(function, name, k)
+    counts = as_array(function, name, k)
     if counts.shape != (m,):
         message = f"{rule}, of shape ({m},); got shape {counts.shape}."
         raise ValueError(message)
@@ -250,7 +300,7 @@ def _as_count(function, name, k, others):
         message = f"{rule}; got {k!r}."
         raise TypeError(message)
     try:
-        k = operator.index(k)
+        k = as_index(k)
     except TypeError:
         message = f"{rule}; got {k!r} of type {type(k).__name__}; round it first."
         raise TypeError(message) from None
@@ -260,26 +310,54 @@ def _as_count(function, name, k, others):
     return k
 
 
-def as_real(function, name, x, *, low, strict=False):
-    """Return x as a finite float >= low (> low where strict)."""
+def as_real(function, name, x, *, low, strict=False, sized=False):
+    """Return x as a finite float >= low (> low where strict), of moderate size where `sized`."""
     sign = ">" if strict else ">="
     rule = f"{function}: `{name}` must be a finite number {sign} {low:g}"
+    is_scalar = getattr(x, "ndim", 0) == 0 and x is not np.ma.masked
     try:
-        value = float(x)
-    except (TypeError, ValueError):
+        value = float(x) if is_scalar and not isinstance(x, (str, bytes)) else None
+    except (TypeError, ValueError, RuntimeError, OverflowError):
+        value = None
+    if value is None:
         message = f"{rule}; got {x!r}."
-        raise TypeError(message) from None
+        raise TypeError(message)
     if not np.isfinite(value) or value < low or (strict and value == low):
         message = f"{rule}; got {x!r}."
         raise ValueError(message)
+    if sized:
+        check_size(function, name, value)
     return value
+
+
+def check_callback(function, callback):
+    """Refuse what can not be called."""
+    if callback is not None and not callable(callback):
+        message = f"{function}: `callback` must be callable; got {type(callback).__name__}."
+        raise TypeError(message)
+
+
+def as_flag(function, name, x):
+    """Return x as True or False."""
+    if not isinstance(x, (bool, np.bool_, int, np.integer)):
+        message = f"{function}: `{name}` must be True or False; got {x!r}."
+        raise TypeError(message)
+    return bool(x)
+
+
+def as_index(x):
+    """Return x as an int; TypeError for what is none, tensors without memory included."""
+    try:
+        return operator.index(x)
+    except RuntimeError as error:
+        raise TypeError(str(error)) from None
 
 
 def as_positive_int(function, name, x):
     """Return x as an int >= 1."""
     rule = f"{function}: `{name}` must be an integer >= 1"
     try:
-        value = operator.index(x)
+        value = as_index(x)
     except TypeError:
         message = f"{rule}; got {x!r} of type {type(x).__name__}."
         raise TypeError(message) from None
@@ -289,9 +367,18 @@ def as_positive_int(function, name, x):
     return value
 
 
+def as_rng(function, rng):
+    """Return the generator that `numpy.random.default_rng` makes of rng (SPEC 7)."""
+    try:
+        return np.random.default_rng(rng)
+    except (TypeError, ValueError, RuntimeError) as error:
+        message = f"{function}: `rng` must be what numpy.random.default_rng takes; got {rng!r}."
+        raise (ValueError if isinstance(error, ValueError) else TypeError)(message) from None
+
+
 def as_threads(function, workers):
     """Return a number of threads; -1 is one for every core that this process may use."""
-    if workers != -1:
+    if not isinstance(workers, (int, np.integer)) or workers != -1:
         return as_positive_int(function, "workers", workers)
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))

@@ -50,7 +50,7 @@ def normalised_loss(theta, z, y, starts, unit):
     norm = 1.0
     for a, b in zip(starts[::2], starts[1::2], strict=False):
         norm *= np.linalg.norm(theta[a:b].astype(float)) / unit
-    z = z.astype(float) / norm
+    z = z.astype(float) / norm if norm > 0 else np.zeros(z.shape)  # a layer of zeros: no opinion
     top = z.max(axis=1)
     right = z[np.arange(len(y)), y]
     return float((np.log(np.exp(z - top[:, None]).sum(axis=1)) + top - right).mean())

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from otopt._core.validation import as_real
+from otopt._core.validation import as_floats, as_real
 from otopt._kernels import monge_costs as kinds
 
 __all__ = ["COSTS", "MongeCost"]
@@ -53,7 +53,7 @@ class MongeCost:
     @classmethod
     def resolve(cls, function, cost, d, weights, delta):
         """Read the arguments `cost`, `weights` and `delta` of a public function."""
-        delta = as_real(function, "delta", delta, low=0.0, strict=True)
+        delta = as_real(function, "delta", delta, low=0.0, strict=True, sized=True)
         if callable(cost):
             if weights is not None:
                 message = (
@@ -79,7 +79,7 @@ class MongeCost:
             )
             raise ValueError(message)
         else:
-            w = np.asarray(weights, dtype=float)
+            w = as_floats(function, "weights", weights)
             if w.shape != (d,) or not (np.isfinite(w).all() and (w > 0).all()):
                 message = (
                     f"{function}: `weights` must hold one positive finite number for each of the "

@@ -83,7 +83,7 @@ def checked_shard(function, arrays, k, reg):
     b, b_single = as_masses(function, "b", b, cost.shape[1], may_vanish=True)
     k = as_cardinality(function, "k", k, cost.shape[0])
     if reg is not None:
-        reg = as_real(function, "reg", reg, low=0.0)
+        reg = as_real(function, "reg", reg, low=0.0, sized=True)
     facts = {
         "C.dtype": str(cost.dtype),
         "C.shape[0]": str(cost.shape[0]),

@@ -8,6 +8,9 @@ import numpy as np
 import torch
 import torch.distributed as dist
 
+from otopt._core.validation import as_floats
+from otopt.ot._groups import as_labels
+
 __all__ = ["Events", "gather", "read_events", "scale_gradient"]
 
 MANY = 1 << 20  # labels without `groups` are counted in an array of that length at most
@@ -34,7 +37,10 @@ def read_events(name, scores, groups, sample_weight, labels):
     group = read_groups(name, groups, N, labels).to(scores.device)
     mass = None
     if sample_weight is not None:
-        mass = torch.as_tensor(sample_weight, device=scores.device).detach().to(scores.dtype)
+        mass = sample_weight
+        if not isinstance(mass, torch.Tensor):
+            mass = torch.from_numpy(as_floats(name, "sample_weight", mass))
+        mass = _dense(name, "sample_weight", mass).detach().to(scores)
         if mass.shape != (N,) or not ((mass >= 0) & mass.isfinite()).all():
             message = (
                 f"{name}: `sample_weight` must hold one finite number >= 0 for each of the {N} "
@@ -52,10 +58,11 @@ def read_events(name, scores, groups, sample_weight, labels):
 def read_groups(name, groups, N, labels):
     """Numbers (N,) or shares (N, G) as a tensor."""
     if not isinstance(groups, torch.Tensor):
-        array = np.asarray(groups)
+        array = as_labels(name, groups)
         if array.dtype.kind not in "iufb":
             array = _number(name, array, labels)
         groups = torch.as_tensor(array)
+    groups = _dense(name, "groups", groups)
     count = None if labels is None else len(labels)
     if groups.ndim == 2 and groups.shape[0] == N and groups.shape[1] > 1:
         if not ((groups >= 0) & groups.isfinite()).all():
@@ -88,6 +95,17 @@ def read_groups(name, groups, N, labels):
         )
         raise ValueError(message)
     return groups
+
+
+def _dense(name, argument, x):
+    """Refuse tensors that are sparse, complex or without memory."""
+    if x.layout is not torch.strided or x.is_complex() or x.device.type == "meta":
+        message = (
+            f"{name}: `{argument}` must be a dense tensor of real numbers; got {x.dtype}, "
+            f"{x.layout} on {x.device}."
+        )
+        raise TypeError(message)
+    return x
 
 
 def _number(name, array, labels):

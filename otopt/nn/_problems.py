@@ -75,7 +75,7 @@ class Batch:
         names = ("C",) if metric is None else ("x", "y")
         given = {"a": a, "b": b} | dict(zip(names, cost, strict=True))
         if metric is not None:
-            given = {name: x for name, x in given.items() if x is not None}
+            given = {name: x for name, x in given.items() if name in names or x is not None}
         for name, x in given.items():
             self._check(name, x, 1 if name in "ab" else 2)
         with torch.no_grad():

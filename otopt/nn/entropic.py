@@ -17,6 +17,8 @@ from typing import Any
 import torch
 from torch.autograd.function import once_differentiable
 
+from otopt._backend import as_numpy
+from otopt._core.validation import as_real
 from otopt.ot.entropic import sinkhorn
 
 __all__ = ["sinkhorn_plan", "sinkhorn_value"]
@@ -77,7 +79,7 @@ def sinkhorn_value(a, b, C, *, reg, **settings):
     tensor([[0.4404, 0.0596],
             [0.0596, 0.4404]])
     """
-    return _Value.apply(a, b, C, _as_tensor(reg), settings)
+    return _Value.apply(*_checked("sinkhorn_value", a, b, C, reg), settings)
 
 
 def sinkhorn_plan(a, b, C, *, reg, **settings):
@@ -131,16 +133,34 @@ def sinkhorn_plan(a, b, C, *, reg, **settings):
     tensor([[-0.0525,  0.0525],
             [ 0.0525, -0.0525]])
     """
-    return _Plan.apply(a, b, C, _as_tensor(reg), settings)
+    return _Plan.apply(*_checked("sinkhorn_plan", a, b, C, reg), settings)
 
 
-def _as_tensor(reg):
-    return reg if isinstance(reg, torch.Tensor) else torch.tensor(reg, dtype=torch.float64)
+def _checked(function, a, b, C, reg):
+    """Dense real tensors that hold numbers, and reg as one of them; the rest `sinkhorn` checks."""
+    for name, x in (("a", a), ("b", b), ("C", C), ("reg", reg)):
+        if name == "reg" and not isinstance(x, torch.Tensor):
+            continue
+        got = type(x).__name__
+        if isinstance(x, torch.Tensor):
+            if x.layout is torch.strided and not x.is_complex() and x.device.type != "meta":
+                continue
+            got = f"{x.dtype}, {x.layout} on {x.device}"
+        message = f"{function}: `{name}` must be a dense tensor of real numbers; got {got}."
+        raise TypeError(message)
+    if not isinstance(reg, torch.Tensor):
+        reg = torch.tensor(
+            as_real(function, "reg", reg, low=0.0, strict=True, sized=True), dtype=torch.float64
+        )
+    elif reg.numel() != 1:
+        message = f"{function}: `reg` must have one element; got shape {tuple(reg.shape)}."
+        raise ValueError(message)
+    return a, b, C, reg
 
 
 def _solve(ctx: Any, a, b, C, reg, settings):
     """Solve in NumPy; keep the shapes and types of the arguments for the way back."""
-    arrays = [x.detach().cpu().numpy() for x in (a, b, C)]
+    arrays = [as_numpy(x) for x in (a, b, C)]
     result = sinkhorn(*arrays, reg=float(reg), **settings)
     ctx.kinds = [(x.dtype, x.device) for x in (a, b, C, reg)]
     return result

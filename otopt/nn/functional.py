@@ -7,6 +7,7 @@ from typing import NamedTuple
 import torch
 
 from otopt._core.penalties import as_penalties
+from otopt._core.validation import as_choice
 from otopt.ot.result import OTResult
 from otopt.ot.sparse import sparse_ot
 
@@ -222,9 +223,7 @@ def sparse_ot_plan(a, b, C, k, *, reg=None, tol=1e-6, maxiter=None, workers=1):
 
 def _check_objective(function, objective):
     """Refuse an unknown objective."""
-    if objective not in OBJECTIVES:
-        message = f"{function}: `objective` must be one of {OBJECTIVES}; got {objective!r}."
-        raise ValueError(message)
+    as_choice(function, "objective", objective, OBJECTIVES)
 
 
 def _solve_all(batch, k, *, reg, **settings):

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 import torch.distributed as dist
 
-from otopt._core.validation import as_positive_int, as_real
+from otopt._core.validation import as_choice, as_flag, as_floats, as_positive_int, as_real
 from otopt._kernels.torch_line import with_gradient
 from otopt._oracles.monge import COSTS, MongeCost
 from otopt.ot._groups import Membership
@@ -76,6 +76,11 @@ class MMOTLoss(torch.nn.Module):
     multiplier : Tensor
         The multiplier of the augmented Lagrangian.
 
+    Raises
+    ------
+    ValueError, TypeError
+        For arguments that break the rules above, here and when called.
+
     Notes
     -----
     Fewer than two groups in a batch give zero, with a zero gradient. half-precision scores are
@@ -115,22 +120,25 @@ class MMOTLoss(torch.nn.Module):
         distributed=None,
     ):
         super().__init__()
-        if cost not in COSTS:
-            message = f"{NAME}: `cost` must be one of {', '.join(COSTS)}; got {cost!r}."
-            raise ValueError(message)
+        as_choice(NAME, "cost", cost, COSTS)
         if isinstance(groups, (int, np.integer)):
             groups = range(as_positive_int(NAME, "groups", groups))
-        self.cost, self.delta = cost, as_real(NAME, "delta", delta, low=0.0, strict=True)
+        self.cost, self.delta = (
+            cost,
+            as_real(NAME, "delta", delta, low=0.0, strict=True, sized=True),
+        )
         self.labels: Any = None if groups is None else list(groups)
         self.bins: Any = None if bins is None else as_positive_int(NAME, "bins", bins)
         if self.bins == 1:
             message = f"{NAME}: `bins` must be at least 2, one at each end; got 1."
             raise ValueError(message)
-        self.score_range = tuple(float(end) for end in score_range)
-        if not self.score_range[0] < self.score_range[1]:
-            message = f"{NAME}: `score_range` must be ascending; got {score_range}."
+        ends = as_floats(NAME, "score_range", score_range)
+        if ends.shape != (2,) or not (np.isfinite(ends).all() and ends[0] < ends[1]):
+            message = f"{NAME}: `score_range` must be two ascending numbers; got {score_range}."
             raise ValueError(message)
-        self.memory = 0 if memory == 0 else as_positive_int(NAME, "memory", memory)
+        self.score_range = tuple(ends.tolist())
+        is_zero = isinstance(memory, (int, np.integer)) and memory == 0
+        self.memory = 0 if is_zero else as_positive_int(NAME, "memory", memory)
         if self.labels is None and (self.memory or weights is not None):
             message = (
                 f"{NAME}: `memory` and `weights` need `groups`, the number of groups or their "
@@ -145,6 +153,8 @@ class MMOTLoss(torch.nn.Module):
         self.slack = as_real(NAME, "slack", slack, low=0.0)
         self.target = None if target is None else as_real(NAME, "target", target, low=0.0)
         self.penalty = as_real(NAME, "penalty", penalty, low=0.0, strict=True)
+        if distributed is not None:
+            distributed = as_flag(NAME, "distributed", distributed)
         self.distributed = distributed
         self._rules = {}  # by number of groups
         self.value = torch.zeros(())
@@ -172,6 +182,12 @@ class MMOTLoss(torch.nn.Module):
             The loss, float32 or float64.
         """
         events = read_events(NAME, self._read(scores), groups, sample_weight, self.labels)
+        if self.distributed and not (dist.is_available() and dist.is_initialized()):
+            message = (
+                f"{NAME}: `distributed` needs a process group; got none; call "
+                "torch.distributed.init_process_group first."
+            )
+            raise ValueError(message)
         if self.distributed or (self.distributed is None and _has_peers()):
             events = gather(events)
         if self.training and self.memory:
@@ -228,11 +244,14 @@ class MMOTLoss(torch.nn.Module):
         -------
         NullLevel
             Mean, 95 % quantile and all draws.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As `mmot_null_level`.
         """
-        if isinstance(scores, torch.Tensor):
-            scores = scores.detach().cpu().numpy()
         return mmot_null_level(
-            np.asarray(counts), scores=scores, cost=self.cost, weights=self.weights,
+            counts, scores=scores, cost=self.cost, weights=self.weights,
             delta=self.delta, n_draws=n_draws, rng=rng,
         )  # fmt: skip
 
@@ -282,6 +301,9 @@ class MMOTLoss(torch.nn.Module):
             shape = tuple(scores.shape)
             message = f"{NAME}: `scores` must have shape (N,) or (N, C); got {shape}."
             raise ValueError(message)
+        if scores.layout is not torch.strided or scores.device.type == "meta":
+            message = f"{NAME}: `scores` must be dense and hold numbers; got {scores.layout} on "
+            raise ValueError(f"{message}{scores.device}.")
         return scores if scores.dtype in (torch.float32, torch.float64) else scores.float()
 
     def _value(self, events, factor=None):

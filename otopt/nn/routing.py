@@ -82,6 +82,9 @@ def capped_simplex(x, k=1, reg=1.0):
     if x.shape[1] == 0:
         message = "capped_simplex: `x` must have at least one column; got none."
         raise ValueError(message)
+    if x.layout is not torch.strided:
+        message = f"capped_simplex: `x` must be dense; got {x.layout}; use x.to_dense()."
+        raise TypeError(message)
     k = as_count("capped_simplex", "k", k, x.shape[1])
-    reg = as_real("capped_simplex", "reg", reg, low=0, strict=True)
+    reg = as_real("capped_simplex", "reg", reg, low=0, strict=True, sized=True)
     return _CappedSimplex.apply(x, k, reg)

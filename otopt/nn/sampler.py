@@ -6,7 +6,9 @@ import numpy as np
 import torch
 from torch.utils.data import Sampler
 
+from otopt._backend import as_numpy
 from otopt._core.validation import as_positive_int
+from otopt.ot._groups import as_labels
 
 __all__ = ["StratifiedBatchSampler"]
 
@@ -35,6 +37,11 @@ class StratifiedBatchSampler(Sampler):
         Share of the sample's group in the data over its share in the batches: weights that make
         the loss of the task that of the data again.
 
+    Raises
+    ------
+    ValueError, TypeError
+        For arguments that break the rules above.
+
     Examples
     --------
     >>> from otopt.nn import StratifiedBatchSampler
@@ -44,7 +51,7 @@ class StratifiedBatchSampler(Sampler):
     """
 
     def __init__(self, groups, batch_size, *, min_per_group=32, generator=None):
-        array = groups.cpu().numpy() if isinstance(groups, torch.Tensor) else np.asarray(groups)
+        array = as_labels(NAME, as_numpy(groups))
         if array.ndim != 1 or len(array) == 0:
             message = f"{NAME}: `groups` must be a non-empty vector; got shape {array.shape}."
             raise ValueError(message)
@@ -53,6 +60,10 @@ class StratifiedBatchSampler(Sampler):
             raise ValueError(message)
         batch_size = as_positive_int(NAME, "batch_size", batch_size)
         least = as_positive_int(NAME, "min_per_group", min_per_group)
+        if generator is not None and not isinstance(generator, torch.Generator):
+            kind = type(generator).__name__
+            message = f"{NAME}: `generator` must be a torch.Generator or None; got {kind}."
+            raise TypeError(message)
         labels, number = np.unique(array, return_inverse=True)
         if least * len(labels) > batch_size:
             message = (

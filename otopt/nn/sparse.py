@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from otopt._core.penalties import as_penalties
+from otopt._core.validation import as_choice
 from otopt.ot.result import OTResult
 
 from ._problems import METRICS, Batch
@@ -20,11 +21,8 @@ class _SparseOTModule(torch.nn.Module):
 
     def __init__(self, k, *, reg, metric, tol, maxiter, workers):
         super().__init__()
-        if metric is not None and metric not in METRICS:
-            message = (
-                f"{type(self).__name__}: `metric` must be None or one of {METRICS}; got {metric!r}."
-            )
-            raise ValueError(message)
+        if metric is not None:
+            as_choice(type(self).__name__, "metric", metric, METRICS)
         self.k, self.metric = k, metric
         self.settings = {"reg": reg, "tol": tol, "maxiter": maxiter, "workers": workers}
         self.results: tuple[OTResult, ...] = ()
@@ -136,9 +134,7 @@ class SparseOTLoss(_SparseOTModule):
         as_penalties("SparseOTLoss", marginal_penalty)
         self.settings["marginal_penalty"] = marginal_penalty
         _check_objective("SparseOTLoss", objective)
-        if reduction not in REDUCTIONS:
-            message = f"SparseOTLoss: `reduction` must be one of {REDUCTIONS}; got {reduction!r}."
-            raise ValueError(message)
+        as_choice("SparseOTLoss", "reduction", reduction, REDUCTIONS)
         self.objective, self.reduction = objective, reduction
 
     def forward(self, *inputs):

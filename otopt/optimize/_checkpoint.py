@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
@@ -14,6 +15,9 @@ INTERVAL = 30.0  # seconds between writes
 
 def read(function, path, digest):
     """The arrays by name, or None without a file; refuses files of another search."""
+    if path is not None and not isinstance(path, (str, os.PathLike)):
+        message = f"{function}: `checkpoint` must be a path; got {path!r}."
+        raise TypeError(message)
     if path is None or not Path(path).exists():
         return None
     with np.load(path) as file:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from otopt._core.validation import as_positive_int
+from otopt._core.validation import SMALLEST, as_floats, as_positive_int, check_size
 
 from ._domain import Domain
 
@@ -18,15 +18,7 @@ __all__ = ["Space", "as_bounds", "as_count", "as_start"]
 
 def as_start(function, x0):
     """A finite vector of floats."""
-    try:
-        array: Any = np.asarray(x0)
-        x = np.array(array.real if np.iscomplexobj(array) else array, float, ndmin=1)
-    except (TypeError, ValueError):
-        message = f"{function}: `x0` must be a vector of numbers; got {x0!r}."
-        raise TypeError(message) from None
-    if np.iscomplexobj(array):
-        message = f"{function}: `x0` must be real; got dtype {array.dtype}."
-        raise TypeError(message)
+    x = np.atleast_1d(as_floats(function, "x0", x0))
     if x.ndim != 1:
         message = f"{function}: `x0` must be a vector; got shape {x.shape}; use x0.ravel()."
         raise ValueError(message)
@@ -41,7 +33,7 @@ def as_count(function, name, value):
     """A non-negative integer; whole floats, such as 1e4, are taken for one."""
     if isinstance(value, (float, np.floating)) and float(value).is_integer():
         value = int(value)
-    is_zero = value == 0 and not isinstance(value, bool)
+    is_zero = isinstance(value, (int, np.integer)) and value == 0 and not isinstance(value, bool)
     return 0 if is_zero else as_positive_int(function, name, value)
 
 
@@ -49,6 +41,9 @@ def as_bounds(function, bounds, n=None):
     """Lower and upper bounds (n,), from Bounds, pairs with None, or None."""
     if bounds is None:
         return np.full(n or 0, -np.inf), np.full(n or 0, np.inf)
+    # Rows of a matrix: iteration would go through a data frame by columns. Objects may be None.
+    if hasattr(bounds, "__array__") and getattr(getattr(bounds, "dtype", None), "kind", "") != "O":
+        bounds = as_floats(function, "bounds", bounds)
     try:
         if hasattr(bounds, "lb"):
             lower, upper = np.broadcast_arrays(bounds.lb, bounds.ub)
@@ -59,7 +54,7 @@ def as_bounds(function, bounds, n=None):
             pairs = [(low, high) for low, high in bounds]
             lower = np.array([-np.inf if low is None else low for low, _ in pairs], float)
             upper = np.array([np.inf if high is None else high for _, high in pairs], float)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, RuntimeError):
         message = (
             f"{function}: `bounds` must be a scipy.optimize.Bounds or a (low, high) pair for every "
             f"variable; got {bounds!r}."
@@ -71,6 +66,9 @@ def as_bounds(function, bounds, n=None):
             f"pairs for {n} entries."
         )
         raise ValueError(message)
+    for side in (lower, upper):
+        finite = np.abs(side[np.isfinite(side)])
+        check_size(function, "bounds", finite.max(initial=0.0))
     wrong = np.isnan(lower) | np.isnan(upper) | (lower > upper) | (lower == np.inf) | (
         upper == -np.inf
     )  # fmt: skip
@@ -88,6 +86,12 @@ def _as_linear(function, constraints, n):
     """Rows of ``A x <= b`` and ``E x = e``."""
     single = hasattr(constraints, "A") or isinstance(constraints, dict) or callable(constraints)
     A, b, E, e = [np.empty((0, n))], [np.empty(0)], [np.empty((0, n))], [np.empty(0)]
+    if not single and constraints is not None and not isinstance(constraints, (list, tuple)):
+        message = (
+            f"{function}: `constraints` must be scipy.optimize.LinearConstraint, or a sequence of "
+            f"them; got {type(constraints).__name__}."
+        )
+        raise TypeError(message)
     listed: Any = [constraints] if single else constraints or ()
     for constraint in listed:
         if not hasattr(constraint, "A"):
@@ -208,8 +212,15 @@ def _steps(function, step, x, lower, upper):
         steps = np.full(len(x), 0.25 * max(1.0, float(np.abs(x).max(initial=0.0))))
         width = np.where(upper > lower, upper - lower, 1.0)
         return np.minimum(steps, 0.25 * width)
-    steps = np.array(np.broadcast_to(np.asarray(step, float), x.shape))
-    if not ((steps > 0) & np.isfinite(steps)).all():
+    steps = as_floats(function, "initial_step", step)
+    if steps.shape not in ((), (1,), x.shape):
+        message = (
+            f"{function}: `initial_step` must be a number, or one for each of the {len(x)} "
+            f"variables; got shape {steps.shape}."
+        )
+        raise ValueError(message)
+    steps = np.array(np.broadcast_to(steps, x.shape))
+    if not ((steps >= SMALLEST) & np.isfinite(steps)).all():
         message = f"{function}: `initial_step` must be positive and finite; got {step!r}."
         raise ValueError(message)
     return steps

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 
 import numpy as np
 
 from otopt._core.interrupts import Interrupts
 from otopt._core.progress import StatusLine
-from otopt._core.validation import as_choice, as_positive_int, as_real
+from otopt._core.validation import as_choice, as_flag, as_positive_int, as_real, check_callback
 
 from ._acceptance import as_confidence
 from ._candidates import Checker
@@ -149,11 +150,17 @@ def guess_and_check(
     ((500, 2), True)
     """
     for name, value in (("tol", tol), ("constraints", constraints)):
-        if value is not None and value != ():
+        if value is not None and not (isinstance(value, (tuple, list)) and not value):
             message = f"{NAME}: `{name}` is not used; got {value!r}; say so by `accept`."
             raise ValueError(message)
     if x0 is not None and bounds is not None:  # whose length one pair of Bounds is repeated to
         bounds = list(zip(*as_bounds(NAME, bounds, len(as_start(NAME, x0))), strict=True))
+    check_callback(NAME, callback)
+    progress = None if progress is None else as_flag(NAME, "progress", progress)
+    vectorized = as_flag(NAME, "vectorized", vectorized)
+    if examples is not None and not isinstance(examples, Iterable):
+        message = f"{NAME}: `examples` must be a sequence; got {type(examples).__name__}."
+        raise TypeError(message)
     guesser = GuessAndCheck(bounds, sampler=sampler, accept=accept, rng=rng)
     if not callable(fun):
         message = f"{NAME}: `fun` must be callable; got {type(fun).__name__}."

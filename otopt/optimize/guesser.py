@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import operator
 from typing import Any
 
 import numpy as np
 
-from otopt._core.validation import as_positive_int
+from otopt._core.validation import as_floats, as_positive_int
 
 from . import _checkpoint
 from ._acceptance import acceptance
 from ._candidates import Source, accepts
-from ._inputs import as_bounds
+from ._inputs import as_bounds, as_count
 from ._loop import MESSAGES
 from ._result import new_result
 from ._seeds import as_seed
@@ -29,6 +28,11 @@ class GuessAndCheck:
     ----------
     bounds, sampler, accept, n_accept, rng : optional
         See `guess_and_check`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For arguments that break the rules of `guess_and_check`.
 
     Examples
     --------
@@ -60,10 +64,7 @@ class GuessAndCheck:
         if accept is None or callable(accept):
             self.accept = -np.inf if accept is None else accept
         else:
-            self.accept = float(accept)
-            if np.isnan(self.accept):
-                message = f"{NAME}: `accept` must not be NaN."
-                raise ValueError(message)
+            self.accept = _as_level(accept)
         self.n_accept: Any = as_positive_int(NAME, "n_accept", n_accept)
         self.seed = as_seed(NAME, rng)
         self.source = Source(self.seed, self.lower, self.upper, sampler)
@@ -89,8 +90,17 @@ class GuessAndCheck:
         -------
         ndarray, shape (n,), or what the sampler returns
             The same one for the same seed, always.
+
+        Raises
+        ------
+        ValueError, TypeError
+            For an index that is no integer >= 0.
         """
-        return self.source(operator.index(index), 1)[0]
+        index = as_count("GuessAndCheck.candidate", "index", index)
+        if index >= 2**63:
+            message = f"GuessAndCheck.candidate: `index` must be below 2^63; got {index}."
+            raise ValueError(message)
+        return self.source(index, 1)[0]
 
     def ask(self, count=1):
         """Return the next candidates.
@@ -104,6 +114,11 @@ class GuessAndCheck:
         -------
         ndarray, shape (count, n), or a list
             The same ones until `tell` was called.
+
+        Raises
+        ------
+        ValueError, TypeError
+            For a count that is no integer >= 1.
         """
         self._asked = as_positive_int("GuessAndCheck.ask", "count", count)
         return self.source(self.checked, self._asked)
@@ -118,13 +133,14 @@ class GuessAndCheck:
 
         Raises
         ------
-        ValueError
-            There are too few or too many of them.
+        ValueError, TypeError
+            There are too few or too many of them, or they are no real numbers.
         """
-        values = np.array(values, float, ndmin=1)
-        if len(values) != self._asked:
+        values = np.atleast_1d(as_floats("GuessAndCheck.tell", "values", values, any_size=True))
+        if values.ndim != 1 or len(values) != self._asked:
             message = (
-                f"GuessAndCheck.tell: `values` must hold {self._asked} values; got {len(values)}."
+                f"GuessAndCheck.tell: `values` must hold {self._asked} values; got shape "
+                f"{values.shape}."
             )
             raise ValueError(message)
         for value in values:
@@ -210,3 +226,15 @@ class GuessAndCheck:
             indices=np.array(self.indices, np.int64), accepted_fun=np.array(self.values),
             rate=rate, rate_interval=interval, seed=self.seed, nfail=self.failed,
         )  # fmt: skip
+
+
+def _as_level(accept):
+    """The largest value that is accepted: any float but NaN."""
+    try:
+        level = float(as_floats(NAME, "accept", accept, any_size=True))
+    except (TypeError, ValueError):
+        level = np.nan
+    if np.isnan(level):
+        message = f"{NAME}: `accept` must be a number, a callable or None; got {accept!r}."
+        raise TypeError(message)
+    return level

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+from collections.abc import Mapping
 from typing import Any
 
 from .guess_and_check import guess_and_check
@@ -89,6 +90,9 @@ def minimize(
             callback=callback, options=options, **further,
         )  # fmt: skip
     keywords = {"bounds": bounds, "constraints": constraints, "tol": tol, "callback": callback}
+    if options is not None and not isinstance(options, Mapping):
+        message = f"minimize: `options` must be a mapping; got {type(options).__name__}."
+        raise TypeError(message)
     chosen = dict(options or {}) | further
     known = set(inspect.signature(ours).parameters) - {"fun", "x0", "args"}
     for name in chosen:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from otopt._core.validation import as_choice, as_real
+from otopt._core.validation import as_choice, as_flag, as_floats, as_real, check_callback
 from otopt.errors import ConvergenceWarning
 
 from ._checkpoint import Checkpoint
@@ -187,6 +187,9 @@ def pattern_search(
         "initial_step": initial_step, "search": search, "poll": poll, "directions": directions,
         "noisy": noisy, "restarts": restarts,
     }  # fmt: skip
+    check_callback(NAME, callback)
+    progress = None if progress is None else as_flag(NAME, "progress", progress)
+    vectorized = as_flag(NAME, "vectorized", vectorized)
     searcher = PatternSearch(x0, **given)
     n = len(searcher.space.origin)
     limits = Limits(
@@ -231,6 +234,11 @@ class PatternSearch:
     bounds, constraints, xtol, initial_step, search, poll, directions, noisy, restarts : optional
         See `pattern_search`.
 
+    Raises
+    ------
+    ValueError, TypeError
+        For arguments that break the rules of `pattern_search`.
+
     Examples
     --------
     >>> import otopt
@@ -262,12 +270,12 @@ class PatternSearch:
             ("directions", directions, DIRECTIONS),
         ):
             as_choice(NAME, name, value, known)
-        xtol = as_real(NAME, "xtol", xtol, low=0.0, strict=True)
+        xtol = as_real(NAME, "xtol", xtol, low=0.0, strict=True, sized=True)
         restarts = as_count(NAME, "restarts", restarts)
         self.space = Space.from_arguments(NAME, x0, bounds, constraints, initial_step)
         settings = PatternSettings(
             step=self.space.step, xtol=xtol, search=search, poll=poll, directions=directions,
-            noisy=bool(noisy), restarts=restarts,
+            noisy=as_flag(NAME, "noisy", noisy), restarts=restarts,
         )  # fmt: skip
         self.search = Search(self.space.start, self.space.domain, settings)
         self._questions, self._question = None, None
@@ -325,14 +333,17 @@ class PatternSearch:
 
         Raises
         ------
-        ValueError
-            There are too few or too many of them, or none was asked for.
+        ValueError, TypeError
+            There are too few or too many of them, they are no real numbers, or none was asked for.
         """
         if self._question is None:
             message = "PatternSearch.tell: `ask` must be called before."
             raise ValueError(message)
-        values = np.array(values, float, ndmin=1)
+        values = np.atleast_1d(as_floats("PatternSearch.tell", "values", values, any_size=True))
         values[np.isnan(values)] = np.inf
+        if values.ndim != 1:
+            message = f"PatternSearch.tell: `values` must be a vector; got shape {values.shape}."
+            raise ValueError(message)
         target, wanted = self._question.target, len(self._question.points)
         if target is not None and (values < target).any():
             values = values[: int(np.argmax(values < target)) + 1]

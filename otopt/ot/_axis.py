@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+import numpy as np
+
 from otopt._core.validation import as_cost, as_masses
 
 from .result import OTResult, Potentials
@@ -14,7 +16,7 @@ __all__ = ["as_axis", "check_orientation", "transposed_result"]
 
 def as_axis(function, axis):
     """Return 0 or 1."""
-    if axis not in (0, 1) or isinstance(axis, bool):
+    if not isinstance(axis, (int, np.integer)) or isinstance(axis, bool) or axis not in (0, 1):
         message = (
             f"{function}: `axis` must be 0 (k bounds every column) or 1 (every row); got {axis!r}."
         )

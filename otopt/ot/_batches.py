@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from otopt._backend import is_tensor
+from otopt._core.validation import as_array
 
 __all__ = ["as_problems"]
 
@@ -47,6 +48,8 @@ def as_problems(function, a, b, C, k=None):
 
 def _as_array(function, name, x, ndim):
     """An array or tensor; a list of them where they are ragged."""
+    if not hasattr(x, "ndim") and hasattr(x, "__array__"):
+        x = as_array(function, name, x)
     if not hasattr(x, "ndim"):
         try:
             items = list(x)
@@ -60,7 +63,10 @@ def _as_array(function, name, x, ndim):
         try:
             x = np.asarray(items)
         except ValueError:
-            return [np.asarray(item) for item in items]
+            return [as_array(function, name, item) for item in items]
+    if getattr(x, "is_sparse", False):
+        message = f"{function}: `{name}` must be dense; got a sparse tensor; use {name}.to_dense()."
+        raise TypeError(message)
     if x.ndim < ndim:
         message = (
             f"{function}: `{name}` must have at least {ndim} dimension(s), the leading ones count "

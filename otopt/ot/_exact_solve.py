@@ -9,13 +9,21 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from otopt._backend import as_numpy as array_of
 from otopt._backend import kernels as select_kernels
 from otopt._core.clouds import PointCost
 from otopt._core.interrupts import Interrupts
 from otopt._core.options import EmdOptions, resolve_options
 from otopt._core.problems import LinearOT
 from otopt._core.progress import StatusLine
-from otopt._core.validation import as_cost, as_positive_int, as_real
+from otopt._core.validation import (
+    as_choice,
+    as_cost,
+    as_floats,
+    as_positive_int,
+    as_real,
+    check_callback,
+)
 from otopt._solvers.network_simplex import Limits, NotFiniteError, ResumePoint, solve_network
 
 from ._exact_assembly import assemble, dual_value, linear_value
@@ -70,12 +78,8 @@ class Settings:
             maxiter = as_positive_int(function, "maxiter", maxiter)
         if time_limit is not None:
             time_limit = as_real(function, "time_limit", time_limit, low=0.0, strict=True)
-        if method not in METHODS:
-            message = f"{function}: `method` must be one of {METHODS}; got {method!r}."
-            raise ValueError(message)
-        if callback is not None and not callable(callback):
-            message = f"{function}: `callback` must be callable; got {type(callback).__name__}."
-            raise TypeError(message)
+        as_choice(function, "method", method, METHODS)
+        check_callback(function, callback)
         if method == "multilevel":
             options = dataclasses.replace(options, kept_variance=-1.0, price_start=False)
         elif method == "flat":
@@ -215,7 +219,7 @@ def _resume_point(function, warm_start, problem):
         potentials = warm_start.potentials
         arcs = _kept_arcs(warm_start, problem)
     try:
-        source, target = (np.asarray(x, np.float64) for x in potentials)
+        source, target = (as_floats(function, "warm_start", array_of(x)) for x in potentials)
     except (TypeError, ValueError):
         message = f"{rule}; got {type(warm_start).__name__}."
         raise TypeError(message) from None

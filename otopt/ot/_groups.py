@@ -7,7 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Membership", "read_membership"]
+from otopt._core.validation import as_floats
+
+__all__ = ["Membership", "as_labels", "read_membership"]
 
 
 class Membership(NamedTuple):
@@ -33,7 +35,7 @@ class Membership(NamedTuple):
 
 def read_membership(function, groups, N, sample_weight):
     """Check and cast `groups` and `sample_weight`; marginals without samples are left out."""
-    array = np.asarray(groups)
+    array = as_labels(function, groups)
     weight = _read_weight(function, sample_weight, N)
     if array.ndim == 2 and array.shape[0] == N and array.shape[1] > 0:
         return _soft(function, array, weight)
@@ -57,10 +59,24 @@ def read_membership(function, groups, N, sample_weight):
     return _weighed(function, group, None, weight, labels)
 
 
+def as_labels(function, groups):
+    """Labels of any kind as an array, none of them masked."""
+    if np.ma.is_masked(groups):
+        message = f"{function}: `groups` must not have masked labels; drop those samples."
+        raise ValueError(message)
+    try:
+        return np.asarray(groups)
+    except (ValueError, TypeError, RuntimeError) as error:
+        message = f"{function}: `groups` must be a vector of labels; got {type(groups).__name__}"
+        raise (ValueError if isinstance(error, ValueError) else TypeError)(
+            f"{message} ({str(error).splitlines()[0]})."
+        ) from None
+
+
 def _read_weight(function, sample_weight, N):
     if sample_weight is None:
         return None
-    weight = np.asarray(sample_weight, dtype=float)
+    weight = as_floats(function, "sample_weight", sample_weight)
     if weight.shape != (N,) or not np.isfinite(weight).all() or (weight < 0).any():
         message = (
             f"{function}: `sample_weight` must hold one finite number >= 0 for each of the {N} "
@@ -94,7 +110,7 @@ def _number_labels(function, array):
 
 
 def _soft(function, array, weight):
-    shares = array.astype(float)
+    shares = as_floats(function, "groups", array)
     if not np.isfinite(shares).all() or (shares < 0).any():
         message = (
             f"{function}: shares in `groups` must be finite and >= 0; "

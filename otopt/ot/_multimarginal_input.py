@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from otopt._backend import as_numpy
 from otopt._core.problems import MASS_RTOL, MASS_RTOL_SINGLE
-from otopt._core.validation import _as_array
+from otopt._core.validation import as_array, as_floats, check_size
 from otopt._kernels.monge_path import north_west
 
 __all__ = [
@@ -83,7 +83,7 @@ def read_places(function, name, support, length):
     """Return an ascending support and the permutation that sorted it, or None."""
     if support is None:
         return np.arange(float(length)), None
-    x = _as_array(function, name, as_numpy(support)).astype(float)
+    x = as_floats(function, name, as_numpy(support))
     if x.shape != (length,):
         message = (
             f"{function}: `{name}` must have one place for each of the {length} bins; "
@@ -107,13 +107,14 @@ def read_marginals(A, support, normalize, function=NAME):
 
 
 def _read_array(A, support, normalize, function):
-    raw = _as_array(function, "A", as_numpy(A))
+    raw = as_array(function, "A", as_numpy(A))
     if raw.ndim < 2 or 0 in raw.shape:
         message = (
             f"{function}: `A` must have shape (..., n, d), one histogram a column, none empty; "
             f"got shape {raw.shape}; histograms of different lengths go into a list."
         )
         raise ValueError(message)
+    check_size(function, "A", _largest(raw))
     *lead, n, d = raw.shape
     x, order = read_places(function, "support", support, n)
     stacked = np.array(raw, dtype=float, order="C").reshape(-1, n, d)
@@ -141,13 +142,14 @@ def _read_list(A, support, normalize, function):
         )
         raise ValueError(message)
     for k, (a, s) in enumerate(zip(A, support, strict=True)):
-        raw = _as_array(function, f"A[{k}]", as_numpy(a))
+        raw = as_array(function, f"A[{k}]", as_numpy(a))
         if raw.ndim != 1 or len(raw) == 0:
             message = (
                 f"{function}: `A[{k}]` must be a non-empty vector; got shape {raw.shape}; "
                 "leave an empty group out."
             )
             raise ValueError(message)
+        check_size(function, f"A[{k}]", _largest(raw))
         x, order = read_places(function, f"support[{k}]", s, len(raw))
         masses.append(raw.astype(float) if order is None else raw.astype(float)[order])
         supports.append(x)
@@ -159,6 +161,12 @@ def _read_list(A, support, normalize, function):
     mass = np.float64(1.0) if normalize else sums.mean()
     masses = [m * (mass / s) for m, s in zip(masses, sums, strict=True)]
     return Marginals(function, supports, orders, masses, None, (), np.asarray(mass))
+
+
+def _largest(array):
+    """The largest entry in absolute value; NaN and inf are refused elsewhere."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        return float(np.abs(array.astype(float)).max())
 
 
 def _is_single(array):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,12 +9,14 @@ import numpy as np
 
 from otopt._backend import (
     TensorHome,
+    as_numpy,
     is_tensor,
     kernels,
     numpy_views,
     torch_kernels,
     torch_module,
 )
+from otopt._core.validation import as_array, as_floats, as_index, check_size
 
 __all__ = ["Rows", "as_count", "read_capacity", "read_price", "read_rows"]
 
@@ -63,14 +64,11 @@ def read_rows(function, scores, row_mass=None):
     if is_tensor(scores) and scores.device.type != "cpu":
         return _device_rows(function, scores, row_mass)
     home, (S, weight) = numpy_views(function, scores=scores, row_mass=row_mass)
-    S = np.asarray(S)
+    S = as_array(function, "scores", S)
     if S.dtype not in (np.float32, np.float64):
-        if S.dtype.kind not in "biuf":
-            message = f"{function}: `scores` must hold real numbers; got dtype {S.dtype}."
-            raise TypeError(message)
         S = S.astype(np.float32 if S.dtype == np.float16 else np.float64)
     _check_shape(function, S)
-    weight = np.ones(len(S)) if weight is None else np.asarray(weight).astype(np.float64)
+    weight = np.ones(len(S)) if weight is None else as_floats(function, "row_mass", weight)
     _check_mass_shape(function, weight, len(S))
     if not ((weight >= 0) & np.isfinite(weight)).all():
         index = int(np.argmin((weight >= 0) & np.isfinite(weight)))
@@ -81,7 +79,8 @@ def read_rows(function, scores, row_mass=None):
         raise ValueError(message)
     served = kernels("prices")
     S = np.ascontiguousarray(S)
-    if not np.isfinite(S.sum()) and not np.isfinite(S).all():
+    low, high = (float(S.min()), float(S.max())) if S.size else (0.0, 0.0)
+    if not (np.isfinite(low) and np.isfinite(high)):
         rows = np.flatnonzero(~np.isfinite(S).all(axis=1) & (weight > 0))
         if len(rows):
             i = int(rows[0])
@@ -92,6 +91,8 @@ def read_rows(function, scores, row_mass=None):
             )
             raise ValueError(message)
         S = np.where(weight[:, None] > 0, S, 0)  # padding may hold anything
+        low, high = (float(S.min()), float(S.max())) if S.size else (0.0, 0.0)
+    check_size(function, "scores", max(abs(low), abs(high)))
     if not S.flags.writeable:  # which numba would compile anew for
         S = S.copy()
     return Rows(S, weight, float(weight.sum()), served, home)
@@ -99,6 +100,9 @@ def read_rows(function, scores, row_mass=None):
 
 def _device_rows(function, scores, row_mass):
     torch = torch_module()
+    if scores.device.type == "meta":
+        message = f"{function}: `scores` must hold numbers; got a tensor on meta, which has none."
+        raise ValueError(message)
     if not scores.is_floating_point():
         message = f"{function}: `scores` must hold floats; got {scores.dtype}; use scores.float()."
         raise TypeError(message)
@@ -143,7 +147,7 @@ def as_count(function, name, k, high):
     try:
         if isinstance(k, (bool, np.bool_)):
             raise TypeError
-        k = operator.index(k)
+        k = as_index(k)
     except TypeError:
         message = f"{rule}; got {k!r} of type {type(k).__name__}."
         raise TypeError(message) from None
@@ -166,8 +170,7 @@ def read_capacity(function, capacity, rows, k, needed):
         return torch.as_tensor(capacity, **options).expand(m)
     if capacity is None:
         return np.full(m, needed / m)
-    given = capacity.detach().cpu().numpy() if is_tensor(capacity) else capacity
-    array = np.asarray(given, dtype=np.float64)
+    array = as_floats(function, "capacity", as_numpy(capacity))
     if array.ndim not in (0, 1) or (array.ndim == 1 and len(array) != m):
         message = (
             f"{function}: `capacity` must be a number or have one entry a column, shape ({m},); "
@@ -175,7 +178,7 @@ def read_capacity(function, capacity, rows, k, needed):
         )
         raise ValueError(message)
     if not (np.isfinite(array).all() and (array >= 0).all()):
-        message = f"{function}: `capacity` must be finite and non-negative; got {given}."
+        message = f"{function}: `capacity` must be finite and non-negative; got {capacity}."
         raise ValueError(message)
     array = np.full(m, float(array)) if array.ndim == 0 else array
     reachable = np.minimum(array, rows.mass).sum() if needed == k * rows.mass else array.sum()
@@ -196,11 +199,10 @@ def read_price(function, name, price, rows):
         price = torch.as_tensor(price, dtype=torch.float64, device=rows.S.device)
         shape = tuple(price.shape)
     else:
-        given = price.detach().cpu().numpy() if is_tensor(price) else price
-        price = np.asarray(given, dtype=np.float64)
+        price = as_floats(function, name, as_numpy(price))
         shape = price.shape
         if shape == (m,) and not np.isfinite(price).all():
-            message = f"{function}: `{name}` must be finite; got {given}."
+            message = f"{function}: `{name}` must be finite; got {price}."
             raise ValueError(message)
     if shape != (m,):
         message = (

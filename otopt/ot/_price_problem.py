@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from otopt._backend import is_tensor
-from otopt._core.validation import as_choice, as_positive_int, as_real
+from otopt._core.validation import as_choice, as_flag, as_positive_int, as_real
 from otopt._oracles.price_dual import PriceDual
 
 from ._price_input import as_count, read_capacity, read_price, read_rows
@@ -19,10 +19,14 @@ def read_problem(
     """Check everything; `reduce` adds up statistics over processes."""
     method = METHODS[as_choice(function, "method", method, METHODS)]
     smoothing = (
-        None if smoothing is None else as_real(function, "smoothing", smoothing, low=0, strict=True)
+        None
+        if smoothing is None
+        else as_real(function, "smoothing", smoothing, low=0, strict=True, sized=True)
     )
-    if reg is not None and not is_tensor(reg):
-        reg = as_real(function, "reg", reg, low=0, strict=True)
+    if reg is not None and not (
+        is_tensor(reg) and is_tensor(scores) and scores.device == reg.device
+    ):
+        reg = as_real(function, "reg", reg, low=0, strict=True, sized=True)
     passes = None if passes is None else as_positive_int(function, "passes", passes)
     tol = as_real(function, "tol", tol, low=0, strict=True)
     maxiter = as_positive_int(function, "maxiter", maxiter)
@@ -38,7 +42,7 @@ def read_problem(
         total = rows.weight.sum().reshape(1)
         mass = rows.number(reduce(total)[0])
     bounds = read_capacity(function, capacity, rows, k, k * mass)
-    equality = capacity is None if equality is None else bool(equality)
+    equality = capacity is None if equality is None else as_flag(function, "equality", equality)
     if method == "quantile" and (
         reduce is not None or (rows.on_host and _is_weighted(rows.weight))
     ):
@@ -59,7 +63,9 @@ def read_problem(
         start = read_price(function, "warm_start", given, rows)
     extra = {} if reduce is None else {"reduce": reduce}
     dual = PriceDual(rows.kernels, rows.S, rows.weight, k, nnz, bounds, equality, **extra)
-    settings = PriceSettings(method, reg, smoothing, passes, tol, maxiter, bool(certify))
+    settings = PriceSettings(
+        method, reg, smoothing, passes, tol, maxiter, as_flag(function, "certify", certify)
+    )
     return rows, dual, start, settings
 
 

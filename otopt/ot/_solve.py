@@ -12,7 +12,7 @@ from otopt._backend import small_kernels
 from otopt._core.options import SparseOTOptions, resolve_options
 from otopt._core.progress import StatusLine
 from otopt._core.status import Status
-from otopt._core.validation import as_positive_int, as_real, as_threads
+from otopt._core.validation import as_choice, as_positive_int, as_real, as_threads, check_callback
 from otopt._oracles.proximal_dual import ProximalDual
 from otopt._rounding.rounding import round_plan
 from otopt._rounding.small import round_small
@@ -52,12 +52,8 @@ def check_settings(function, *, tol, maxiter, rounding, workers, callback, optio
     tol = as_real(function, "tol", tol, low=0.0, strict=True)
     maxiter = DEFAULT_MAXITER if maxiter is None else as_positive_int(function, "maxiter", maxiter)
     workers = as_threads(function, workers)
-    if rounding not in ROUNDINGS:
-        message = f"{function}: `rounding` must be one of {ROUNDINGS}; got {rounding!r}."
-        raise ValueError(message)
-    if callback is not None and not callable(callback):
-        message = f"{function}: `callback` must be callable; got {type(callback).__name__}."
-        raise TypeError(message)
+    as_choice(function, "rounding", rounding, ROUNDINGS)
+    check_callback(function, callback)
     return Settings(tol, maxiter, rounding, workers, callback, options, started)
 
 

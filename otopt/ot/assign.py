@@ -149,7 +149,7 @@ def _read_room(rows, capacity, policy, k, pairs):
     room = read_capacity("assign", capacity, rows, k, 0)
     if not rows.on_host:
         return torch_module().floor(room).long()
-    room = np.floor(room).astype(np.int64)
+    room = np.floor(np.minimum(room, max(pairs, 1))).astype(np.int64)
     reachable = int(np.minimum(room, pairs // k).sum())
     if policy == "repair" and reachable < pairs:
         message = (

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from otopt._backend import kernels, numpy_views
-from otopt._core.validation import as_cost, as_positive_int
+from otopt._backend import as_numpy, kernels, numpy_views
+from otopt._core.validation import as_array, as_cost, as_flag, as_positive_int
 
 from .result import Potentials
 
@@ -113,6 +113,7 @@ def bmatch(S, row=1, col_cap=1, *, candidates=64, certify=True):
     n, m = array.shape
     K = as_positive_int("bmatch", "row", row)
     candidates = as_positive_int("bmatch", "candidates", candidates)
+    certify = as_flag("bmatch", "certify", certify)
     if m < K:
         message = f"bmatch: `row` must be at most the number of columns, {m}; got {K}."
         raise ValueError(message)
@@ -169,12 +170,12 @@ def _lists(served, S, length):
 
 
 def _read_room(col_cap, n, m, K):
-    array = np.asarray(col_cap)
+    array = as_array("bmatch", "col_cap", as_numpy(col_cap))
     rule = "bmatch: `col_cap` must be an integer >= 0, or one for every column"
     if array.dtype.kind not in "iu" or array.shape not in ((), (m,)) or (array < 0).any():
         message = f"{rule} ({m}); got {col_cap!r}."
         raise ValueError(message)
-    room = np.minimum(np.broadcast_to(array, m).astype(np.int64), n)
+    room = np.minimum(np.broadcast_to(array, m), n).astype(np.int64)
     if room.sum() < n * K:
         message = (
             f"{rule}; together at least n * row = {n * K}; got {int(room.sum())}; raise it to "

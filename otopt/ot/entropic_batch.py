@@ -10,12 +10,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from otopt._backend import is_tensor, numpy_views
 from otopt._backend import kernels as select_kernels
-from otopt._backend import numpy_views
 from otopt._core.options import SinkhornOptions, resolve_options
 from otopt._core.problems import MASS_RTOL, MASS_RTOL_SINGLE, NEGLIGIBLE
 from otopt._core.status import Status
-from otopt._core.validation import as_positive_int, as_real, as_stack, as_threads
+from otopt._core.validation import (
+    as_array,
+    as_floats,
+    as_positive_int,
+    as_real,
+    as_stack,
+    as_threads,
+)
 from otopt.errors import ConvergenceWarning
 
 from ._entropic_tensors import LazyResult, at_home
@@ -204,7 +211,11 @@ def _check(a, b, C, reg):
     C = as_stack("sinkhorn_batch", "C", C, 3, (None, None, None))
     count, n, m = C.shape
     a, b = (
-        as_stack("sinkhorn_batch", name, np.broadcast_to(x, (count, size)) if _flat(x) else x, 2,
+        x if is_tensor(x) else as_array("sinkhorn_batch", name, x)
+        for name, x in (("a", a), ("b", b))
+    )
+    a, b = (
+        as_stack("sinkhorn_batch", name, _for_all("sinkhorn_batch", name, x, count, size), 2,
                  (count, size))
         for name, x, size in (("a", a, n), ("b", b, m))
     )  # fmt: skip
@@ -231,15 +242,22 @@ def _check(a, b, C, reg):
     b = b * (sums[0] / sums[1])[:, None]
     a = np.where(a > NEGLIGIBLE * sums[0][:, None], a, 0.0)
     b = np.where(b > NEGLIGIBLE * sums[0][:, None], b, 0.0)
-    regs = np.broadcast_to(np.asarray(reg, float), count).copy() if np.ndim(reg) < 2 else None
+    regs = as_floats("sinkhorn_batch", "reg", reg)
+    regs = np.broadcast_to(regs, count).copy() if regs.shape in ((), (1,), (count,)) else None
     if regs is None or not (np.isfinite(regs) & (regs > 0)).all():
         message = f"sinkhorn_batch: `reg` must be > 0, one number or {count}; got {reg!r}."
         raise ValueError(message)
     return a, b, C, regs
 
 
-def _flat(x):
-    return np.ndim(x) == 1
+def _for_all(function, name, x, count, size):
+    """One vector of masses for every problem, where it is one for all."""
+    if np.ndim(x) != 1:
+        return x
+    if len(x) != size:
+        message = f"{function}: `{name}` must have {size} entries; got {len(x)}."
+        raise ValueError(message)
+    return np.broadcast_to(x, (count, size))
 
 
 def _inner(x, y):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from otopt._backend import numpy_views
 from otopt._core.problems import LinearOT
 from otopt._core.status import Status
-from otopt._core.validation import as_threads
+from otopt._core.validation import as_array, as_threads
 from otopt.errors import ConvergenceWarning
 
 from ._exact_solve import Session, Settings
@@ -115,13 +116,15 @@ def emd_batch(a, b, C, *, maxiter=None, time_limit=None, method="auto", workers=
 def _sequence(name, x, ndim):
     """`x` as a sequence of arrays; refuse a single one of `ndim` dimensions."""
     if not hasattr(x, "ndim"):
+        if hasattr(x, "__array__"):
+            return _sequence(name, as_array(NAME, name, x), ndim)
         try:
             x = list(x)
         except TypeError:
             message = f"{NAME}: `{name}` must be a sequence of arrays; got {type(x).__name__}."
             raise TypeError(message) from None
-        if x and np.ndim(x[0]) < ndim:
-            x = np.asarray(x)
+        if x and (not hasattr(x[0], "ndim") and as_array(NAME, f"{name}[0]", x[0]).ndim < ndim):
+            x = as_array(NAME, name, x)
     if getattr(x, "ndim", ndim + 1) != ndim + 1:
         message = (
             f"{NAME}: `{name}` must have {ndim + 1} dimensions, the first counts problems; "
@@ -136,6 +139,13 @@ def _sequence(name, x, ndim):
 
 def _for_each(name, x, count):
     """One vector of masses for each problem."""
+    if not hasattr(x, "ndim"):
+        x = as_array(NAME, name, x) if hasattr(x, "__array__") else x
+    if not hasattr(x, "ndim") and not (isinstance(x, Sequence) and not isinstance(x, str)):
+        message = (
+            f"{NAME}: `{name}` must be a vector or a sequence of them; got {type(x).__name__}."
+        )
+        raise TypeError(message)
     is_shared = x.ndim == 1 if hasattr(x, "ndim") else len(x) > 0 and np.ndim(x[0]) == 0
     if is_shared:
         return [x] * count

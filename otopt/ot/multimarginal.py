@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from otopt._backend import is_tensor, kernels
+from otopt._core.validation import as_flag
 from otopt._oracles.monge import MongeCost
 
 from ._multimarginal_input import read_marginals
@@ -111,13 +112,14 @@ def mmot_1d(A, *, cost="range", support=None, weights=None, delta=1.0, normalize
            [1, 2, 2]])
     """
     if (
-        cost == "range"
+        type(cost) is str
+        and cost == "range"
         and type(A) is np.ndarray
         and A.dtype is FLOAT64
         and A.ndim == 2
         and support is weights is None
         and A.flags.carray
-        and not normalize
+        and normalize is False
     ):  # Checks ride along in the kernel: for ten bins they would take longer than the solve.
         dual = np.empty(A.shape)
         value = range_grid(A, None, dual)
@@ -127,9 +129,16 @@ def mmot_1d(A, *, cost="range", support=None, weights=None, delta=1.0, normalize
 
 
 def _checked(A, cost, support, weights, delta, normalize):
+    normalize = as_flag(NAME, "normalize", normalize)
     if is_tensor(A) or (isinstance(A, (list, tuple)) and any(is_tensor(a) for a in A)):
         from ._multimarginal_torch import solve_tensors
 
+        for x in A if isinstance(A, (list, tuple)) else (A,):
+            if is_tensor(x) and (x.device.type == "meta" or x.is_sparse):
+                message = (
+                    f"{NAME}: `A` must be dense and hold numbers; got {x.layout} on {x.device}."
+                )
+                raise TypeError(message)
         value, dual = solve_tensors(A, cost, support, weights, delta, normalize)
     else:
         marginals = read_marginals(A, support, normalize)

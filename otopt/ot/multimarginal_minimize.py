@@ -8,8 +8,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from otopt._backend import as_numpy
 from otopt._core.status import Status
-from otopt._core.validation import as_positive_int, as_real
+from otopt._core.validation import (
+    as_array,
+    as_choice,
+    as_flag,
+    as_floats,
+    as_positive_int,
+    as_real,
+    check_callback,
+)
 from otopt._kernels.monge_path import north_west
 from otopt._oracles.monge import MongeCost
 from otopt.errors import ConvergenceWarning
@@ -61,8 +70,19 @@ class LineMeasure:
         ndarray, shape (n,)
             Every atom is split between the two points around it so that its mean stays; this adds
             at most a quarter of a squared grid step to the variance.
+
+        Raises
+        ------
+        ValueError, TypeError
+            For a support that is no ascending vector of numbers.
         """
-        grid = np.asarray(support, dtype=float)
+        grid = as_floats("LineMeasure.histogram", "support", support)
+        if grid.ndim != 1 or len(grid) == 0 or not (np.diff(grid) >= 0).all():
+            message = (
+                "LineMeasure.histogram: `support` must be an ascending vector of finite places; "
+                f"got shape {grid.shape}" + (", not ascending." if grid.ndim == 1 else ".")
+            )
+            raise ValueError(message)
         if len(grid) == 1:
             return np.array([self.mass.sum()])
         left = np.clip(np.searchsorted(grid, self.places, side="right") - 1, 0, len(grid) - 2)
@@ -197,12 +217,13 @@ def mmot_minimize(
     >>> print(f"{result.barycenter.mean:.2f} {result.barycenter.std:.2f}")
     40.00 6.50
     """
-    if method not in METHODS:
-        message = f"{NAME}: `method` must be one of {METHODS}; got {method!r}."
+    as_choice(NAME, "method", method, METHODS)
+    if isinstance(A, (list, tuple)) or as_array(NAME, "A", as_numpy(A)).ndim != 2:
+        got = type(A).__name__ if isinstance(A, (list, tuple)) else f"shape {np.shape(A)}"
+        message = f"{NAME}: `A` must be an array of shape (n, d); got {got}."
         raise ValueError(message)
-    if np.ndim(A) != 2 or isinstance(A, (list, tuple)):
-        message = f"{NAME}: `A` must be an array of shape (n, d); got {np.shape(A)}."
-        raise ValueError(message)
+    normalize = as_flag(NAME, "normalize", normalize)
+    check_callback(NAME, callback)
     maxiter = as_positive_int(NAME, "maxiter", maxiter)
     tol = as_real(NAME, "tol", tol, low=0.0)
     marginals = read_marginals(A, support, normalize, NAME)

@@ -7,7 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from otopt._core.validation import as_positive_int
+from otopt._backend import as_numpy
+from otopt._core.validation import as_array, as_floats, as_positive_int, as_rng
 from otopt._oracles.monge import MongeCost
 
 from ._groups import read_membership
@@ -78,13 +79,14 @@ def mmot_null_level(
     >>> print(f"{level.mean:.2f}")
     0.34
     """
-    sizes = np.asarray(counts)
+    sizes = as_array(NAME, "counts", as_numpy(counts))
     if sizes.ndim != 1 or len(sizes) == 0 or sizes.dtype.kind not in "iu" or sizes.min() < 1:
         message = f"{NAME}: `counts` must be a vector of integers >= 1; got {counts!r}."
         raise ValueError(message)
+    sizes = sizes.astype(np.int64)
     n_draws = as_positive_int(NAME, "n_draws", n_draws)
-    rng = np.random.default_rng(rng)
-    pool = None if scores is None else np.asarray(scores, dtype=float).ravel()
+    rng = as_rng(NAME, rng)
+    pool = None if scores is None else as_floats(NAME, "scores", as_numpy(scores)).ravel()
     if pool is not None and (len(pool) == 0 or not np.isfinite(pool).all()):
         message = f"{NAME}: `scores` must be finite numbers, at least one; got {scores!r}."
         raise ValueError(message)

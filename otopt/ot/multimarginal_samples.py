@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from otopt._backend import as_numpy, is_tensor, torch_kernels, torch_module
-from otopt._core.validation import _as_array
+from otopt._core.validation import as_array, as_floats
 from otopt._oracles.monge import MongeCost
 
 from ._groups import read_membership
@@ -85,7 +85,7 @@ def mmot_samples(x, groups=None, *, cost="range", sample_weight=None, weights=No
     parts = None
     if groups is None:
         x, groups, parts = _join(x)
-    places = _as_array(NAME, "x", as_numpy(x)).astype(float)
+    places = as_floats(NAME, "x", as_numpy(x))
     if places.ndim != 1 or len(places) == 0:
         message = f"{NAME}: `x` must be a non-empty vector of samples; got shape {places.shape}."
         raise ValueError(message)
@@ -125,7 +125,7 @@ def _join(x):
 
         joined = torch.cat(list(x))
     else:
-        joined = np.concatenate([_as_array(NAME, "x", part) for part in x])
+        joined = np.concatenate([as_array(NAME, "x", part) for part in x])
     return joined, np.repeat(np.arange(len(sizes)), sizes), sizes
 
 

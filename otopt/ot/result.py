@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from otopt._backend import is_tensor, plan_matrix, transposed_plan
 from otopt._core.status import Status
+from otopt._core.validation import as_choice
 from otopt.errors import InfeasibleError, NotConvergedError
 
 if TYPE_CHECKING:
@@ -157,9 +158,7 @@ class OTResult:
         array([[1., 0.],
                [0., 2.]])
         """
-        if layout not in LAYOUTS:
-            message = f"OTResult.to_plan: `layout` must be one of {LAYOUTS}; got {layout!r}."
-            raise ValueError(message)
+        as_choice("OTResult.to_plan", "layout", layout, LAYOUTS)
         shape = (len(self.potentials.source), len(self.potentials.target))
         if self.axis == 1:
             return transposed_plan(self.rows, self.mass, shape[::-1], layout)

@@ -1,6 +1,8 @@
-"""Judge a transport result by the problem alone; shares no code with the solvers."""
+"""Judge a transport result by the problem alone; shares no solver code, only input checks."""
 
 import numpy as np
+
+from otopt._core.validation import as_cardinalities, as_masses, as_real, as_stack
 
 __all__ = ["check_plan"]
 
@@ -39,6 +41,8 @@ def check_plan(result, a, b, C, k, *, tol=1e-6):
     ------
     AssertionError
         Saying which claim is false.
+    ValueError, TypeError
+        For arrays that are no problem at all.
 
     Examples
     --------
@@ -47,14 +51,17 @@ def check_plan(result, a, b, C, k, *, tol=1e-6):
     >>> a, b, C = np.full(3, 1 / 3), np.full(3, 1 / 3), np.eye(3)
     >>> otopt.testing.check_plan(otopt.sparse_ot(a, b, C, 1), a, b, C, 1)
     """
-    a, b = np.asarray(a), np.asarray(b)
-    rounded = np.float32 in (a.dtype, b.dtype)
-    a, b = a.astype(float), b.astype(float)
+    C = as_stack("check_plan", "C", C, 2, (None, None)).astype(float)
+    (a, a_single), (b, b_single) = (
+        as_masses("check_plan", name, x, size)
+        for name, x, size in (("a", a, len(C)), ("b", b, C.shape[1]))
+    )
+    rounded = a_single or b_single
     if rounded:  # single-precision masses agree in sum to single precision only
         b = b * (a.sum() / b.sum())
-    C = np.asarray(C, float)
     n, m = C.shape
-    k = np.minimum(np.broadcast_to(n if k is None else k, m), n)
+    k = as_cardinalities("check_plan", "k", k, n, m)
+    tol = as_real("check_plan", "tol", tol, low=0.0, strict=True)
     mass = a.sum()
     spread = np.ptp(C) or np.abs(C).max() or 1.0
     T = result.plan.toarray()

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from otopt._core.validation import as_array, as_masses, as_positive_int, as_real, as_stack
+
 __all__ = [
     "KnownProblem",
     "block_problem",
@@ -64,9 +66,15 @@ def dirac_problem(weights, cost, reg=1.0):
     -------
     KnownProblem
         The problem with its plan.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For arguments that break the rules above.
     """
-    b = np.asarray(weights, float)
-    C = np.asarray(cost, float)[None, :]
+    b, _ = as_masses("dirac_problem", "weights", weights, None)
+    C = as_stack("dirac_problem", "cost", cost, 1, b.shape)[None, :].astype(float)
+    reg = as_real("dirac_problem", "reg", reg, low=0.0)
     return KnownProblem("dirac", np.array([b.sum()]), b, C, 1, reg, b[None, :].copy())
 
 
@@ -89,10 +97,23 @@ def permutation_problem(permutation, penalty, reg=1.0):
     -------
     KnownProblem
         The problem with its plan.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For arguments that break the rules above.
     """
-    permutation = np.asarray(permutation)
-    n = len(permutation)
-    C = np.array(penalty, float)
+    permutation = as_array("permutation_problem", "permutation", permutation)
+    n = permutation.size
+    if permutation.ndim != 1 or n == 0 or (np.sort(permutation) != np.arange(n)).any():
+        message = (
+            "permutation_problem: `permutation` must hold every number of 0..n-1 once; "
+            f"got {permutation.tolist()}."
+        )
+        raise ValueError(message)
+    permutation = permutation.astype(np.intp)
+    C = as_stack("permutation_problem", "penalty", penalty, 2, (n, n)).astype(float)
+    reg = as_real("permutation_problem", "reg", reg, low=0.0)
     C[np.arange(n), permutation] = 0.0
     plan = np.zeros((n, n))
     plan[np.arange(n), permutation] = 1.0 / n
@@ -116,8 +137,15 @@ def monotone_problem(x, y, reg=1.0):
     -------
     KnownProblem
         The problem with its plan.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For arguments that break the rules above.
     """
-    x, y = np.asarray(x, float), np.asarray(y, float)
+    x = as_stack("monotone_problem", "x", x, 1, (None,)).astype(float)
+    y = as_stack("monotone_problem", "y", y, 1, x.shape).astype(float)
+    reg = as_real("monotone_problem", "reg", reg, low=0.0)
     n = len(x)
     plan = np.zeros((n, n))
     plan[np.argsort(x), np.argsort(y)] = 1.0 / n
@@ -146,7 +174,16 @@ def block_problem(k, columns, penalty, reg=1.0):
     -------
     KnownProblem
         The problem with its plan.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For arguments that break the rules above.
     """
+    k = as_positive_int("block_problem", "k", k)
+    columns = as_positive_int("block_problem", "columns", columns)
+    reg = as_real("block_problem", "reg", reg, low=0.0)
+    penalty = as_real("block_problem", "penalty", penalty, low=0.0)
     n = k * columns
     block = np.kron(np.eye(columns), np.ones((k, 1)))
     return KnownProblem(
@@ -179,12 +216,21 @@ def constant_cost_problem(n, m, cost=1.0, reg=1.0):
     -------
     KnownProblem
         The problem with its plan.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For arguments that break the rules above.
     """
+    n = as_positive_int("constant_cost_problem", "n", n)
+    m = as_positive_int("constant_cost_problem", "m", m)
+    cost = as_real("constant_cost_problem", "cost", cost, low=-np.inf)
+    reg = as_real("constant_cost_problem", "reg", reg, low=0.0, strict=True)
     return KnownProblem(
         "constant cost",
         np.full(n, 1 / n),
         np.full(m, 1 / m),
-        np.full((n, m), float(cost)),
+        np.full((n, m), cost),
         n,
         reg,
         np.full((n, m), 1 / (n * m)),

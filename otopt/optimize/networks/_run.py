@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from otopt._core.validation import as_positive_int, as_real
+from otopt._core.validation import as_positive_int, as_real, check_callback
 from otopt.errors import ConvergenceWarning
 from otopt.optimize._seeds import as_seed
 
@@ -82,16 +82,14 @@ class Run:
         self.X, self.y = net._examples(name, X, y)
         self.seed = as_seed(name, rng)
         self.theta = net.draw(self.seed, 0) if theta0 is None else _as_start(name, net, theta0)
-        self.radius = as_real(name, "radius", radius, low=0, strict=True)
-        self.min_radius = as_real(name, "min_radius", min_radius, low=0, strict=True)
+        self.radius = as_real(name, "radius", radius, low=0, strict=True, sized=True)
+        self.min_radius = as_real(name, "min_radius", min_radius, low=0, strict=True, sized=True)
         self.stop_accuracy = as_real(name, "stop_accuracy", stop_accuracy, low=0)
         self.stop_loss = _or_infinity(name, "stop_loss", stop_loss)
         self.max_trials = as_positive_int(name, "max_trials", max_trials)
         self.max_moves = as_positive_int(name, "max_moves", max_moves)
         self.time_limit = _or_infinity(name, "time_limit", time_limit)
-        if callback is not None and not callable(callback):
-            message = f"{name}: `callback` must be callable; got {type(callback).__name__}."
-            raise TypeError(message)
+        check_callback(name, callback)
         self.callback = callback
         self.trials = self.moves = self.halvings = 0
         self.status = None
@@ -166,8 +164,4 @@ def _or_infinity(name, argument, value):
 
 def _as_start(name, net, theta0):
     """A copy."""
-    theta = net._checked(name, theta0).copy()
-    if not np.isfinite(theta).all():
-        message = f"{name}: `theta0` must be finite; got NaN or inf."
-        raise ValueError(message)
-    return theta
+    return net._checked(name, theta0, "theta0").copy()

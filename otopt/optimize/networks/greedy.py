@@ -6,7 +6,7 @@ import numpy as np
 
 from otopt._core.interrupts import Interrupts
 from otopt._core.progress import StatusLine
-from otopt._core.validation import as_positive_int
+from otopt._core.validation import as_flag, as_positive_int
 
 from ._run import Run
 
@@ -112,6 +112,7 @@ def greedy_search(
     patience = as_positive_int(name, "patience", patience)
     normal = np.random.Generator(np.random.Philox(key=(run.seed, 2)))
     theta, failures = run.theta, 0
+    progress = None if progress is None else as_flag(name, "progress", progress)
     with StatusLine(progress) as line, Interrupts() as interrupts:
         while run.goes_on(interrupts, line):
             best, chosen = run.search.loss, None

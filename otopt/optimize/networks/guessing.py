@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +13,7 @@ import numpy as np
 from otopt._backend import kernels
 from otopt._core.interrupts import Interrupts
 from otopt._core.progress import StatusLine
-from otopt._core.validation import as_positive_int, as_real
+from otopt._core.validation import as_flag, as_positive_int, as_real, as_threads
 from otopt.errors import ConvergenceWarning
 from otopt.optimize._acceptance import acceptance, as_confidence
 from otopt.optimize._inputs import as_count
@@ -93,7 +92,16 @@ class NetworkSamples:
         -------
         ndarray of float32, shape (net.size,)
             Parameters.
+
+        Raises
+        ------
+        ValueError, TypeError
+            For an index that is none.
         """
+        i = as_count("theta", "i", i)
+        if i >= len(self):
+            message = f"theta: `i` must be below the number of networks, {len(self)}; got {i}."
+            raise ValueError(message)
         return self.net.draw(self.seed, int(self.indices[i]), bool(self.swaps[i]))
 
 
@@ -206,13 +214,17 @@ def guess_and_check(
     if time_limit is not None:
         time_limit = as_real(NAME, "time_limit", time_limit, low=0)
     start = as_count(NAME, "start", start)
+    if start + limit // 2 >= 2**62:
+        message = f"{NAME}: `start` must be below 2^62 with what follows; got {start}."
+        raise ValueError(message)
     confidence = as_confidence(NAME, confidence)
-    threads = _as_threads(workers)
+    threads = as_threads(NAME, workers)
     seed = as_seed(NAME, rng)
 
     order = _alternated(y)
     signs = (2 * y[order] - 1).astype(np.float32)
     check = kernels("guess").search(net._kind, net._sizes, X[order], signs, seed, low, high)
+    progress = None if progress is None else as_flag(NAME, "progress", progress)
     with StatusLine(progress) as line, Interrupts() as interrupts:
         found, end, status = _collect(
             check, start, start + limit // 2, wanted, threads, time_limit, interrupts, line
@@ -287,16 +299,10 @@ def _as_bin(loss_bin):
         low, high = loss_bin
         low = -np.inf if low is None else float(low)
         high = np.inf if high is None else float(high)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, RuntimeError):
         message = f"{rule}; got {loss_bin!r}."
         raise TypeError(message) from None
     if not low < high:
         message = f"{rule}; got {loss_bin!r}."
         raise ValueError(message)
     return low, high
-
-
-def _as_threads(workers):
-    if workers == -1:
-        return os.cpu_count() or 1
-    return as_positive_int(NAME, "workers", workers)

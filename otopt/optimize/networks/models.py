@@ -7,8 +7,8 @@ from math import prod
 
 import numpy as np
 
-from otopt._backend import kernels
-from otopt._core.validation import as_positive_int, as_real
+from otopt._backend import is_tensor, kernels
+from otopt._core.validation import as_array, as_flag, as_index, as_positive_int, as_real
 from otopt._kernels.reference_guess import linear_logits
 from otopt._kernels.reference_lenet import FullSearch, normalised_loss
 
@@ -49,6 +49,11 @@ class Network:
         -------
         ndarray of float32, shape (n, classes)
             One row an example.
+
+        Raises
+        ------
+        ValueError, TypeError
+            For arrays that do not fit the network, or are no real numbers.
         """
         return self._logits(self._checked("logits", theta), self._images("logits", X))
 
@@ -78,9 +83,17 @@ class Network:
         -------
         ndarray of float32, shape (size,)
             Parameters.
+
+        Raises
+        ------
+        ValueError, TypeError
+            For numbers that are no integers in [0, 2^64).
         """
+        seed, candidate = (
+            _below_2_64("draw", name, x) for name, x in (("seed", seed), ("candidate", candidate))
+        )
         theta = kernels("philox").signed32(seed, [candidate], self.size)[0]
-        if swap:
+        if as_flag("draw", "swap", swap):
             out = list(self.parameters(theta).values())
             for array in out[-2:]:
                 array[:] = array[::-1].copy()
@@ -98,7 +111,20 @@ class Network:
         -------
         dict of str to ndarray or Tensor
             In their order.
+
+        Raises
+        ------
+        ValueError, TypeError
+            For a vector of another length, or something else.
         """
+        if not is_tensor(theta):
+            theta = as_array("parameters", "theta", theta)
+        if theta.shape != (self.size,) or getattr(theta, "is_sparse", False):
+            message = (
+                f"parameters: `theta` must be dense, of shape ({self.size},), the number of "
+                f"parameters of {self}; got shape {tuple(theta.shape)}."
+            )
+            raise ValueError(message)
         arrays, start = {}, 0
         for name, shape in self.shapes.items():
             arrays[name] = theta[start : start + prod(shape)].reshape(shape)
@@ -123,6 +149,11 @@ class Network:
         -------
         float
             Not negative.
+
+        Raises
+        ------
+        ValueError, TypeError
+            For arrays that do not fit the network, or are no real numbers.
         """
         theta = self._checked("loss", theta)
         X, y = self._examples("loss", X, y)
@@ -144,6 +175,11 @@ class Network:
         -------
         float
             Not negative.
+
+        Raises
+        ------
+        ValueError, TypeError
+            For arrays that do not fit the network, or are no real numbers.
         """
         X, y = self._examples("accuracy", X, y)
         z = self._logits(self._checked("accuracy", theta), X)
@@ -161,28 +197,30 @@ class Network:
         """Searches by single coordinates; this one evaluates the network in full."""
         return FullSearch(theta, y, lambda t: self._logits(t, X), self._starts, self._unit)
 
-    def _checked(self, function, theta):
-        theta = np.ascontiguousarray(theta, np.float32)
+    def _checked(self, function, theta, name="theta"):
+        with np.errstate(over="ignore"):  # refused below
+            theta = np.ascontiguousarray(as_array(function, name, theta), np.float32)
         if theta.shape != (self.size,):
             message = (
-                f"{function}: `theta` must have shape ({self.size},), the number of parameters of "
+                f"{function}: `{name}` must have shape ({self.size},), the number of parameters of "
                 f"{self}; got {theta.shape}."
             )
+            raise ValueError(message)
+        if not np.isfinite(theta).all():
+            message = f"{function}: `{name}` must be finite in float32; got NaN, inf or overflow."
             raise ValueError(message)
         return theta
 
     def _images(self, function, X):
-        X = np.asarray(X)
+        X = as_array(function, "X", X)
         if X.ndim < 2 or len(X) == 0 or prod(X.shape[1:]) != self.inputs:
             message = (
                 f"{function}: `X` must have shape (n, ...) with n >= 1 and {self.inputs} numbers "
                 f"in an example of {self}; got shape {X.shape}."
             )
             raise ValueError(message)
-        if X.dtype.kind not in "fiub":
-            message = f"{function}: `X` must be real numbers; got dtype {X.dtype}."
-            raise TypeError(message)
-        X = np.ascontiguousarray(X.reshape(len(X), -1), np.float32)
+        with np.errstate(over="ignore"):  # refused below
+            X = np.ascontiguousarray(X.reshape(len(X), -1), np.float32)
         if not np.isfinite(X).all():
             message = f"{function}: `X` must be finite in float32; got NaN, inf or overflow."
             raise ValueError(message)
@@ -190,7 +228,7 @@ class Network:
 
     def _examples(self, function, X, y):
         """Checked examples: X (n, inputs) float32, y (n,) int64 below `classes`."""
-        X, y = self._images(function, X), np.asarray(y)
+        X, y = self._images(function, X), as_array(function, "y", y)
         if y.dtype.kind not in "iub":
             message = f"{function}: `y` must be integers; got dtype {y.dtype}."
             raise TypeError(message)
@@ -214,6 +252,11 @@ class Linear(Network):
         Numbers in an example.
     classes : int
         At least 2.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For numbers that break these rules.
 
     Examples
     --------
@@ -264,6 +307,11 @@ class LeNet(Network):
         Of the images, which come first in an example.
     classes : int
         At least 2.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For numbers that break these rules.
 
     Examples
     --------
@@ -328,3 +376,16 @@ def _refuse_one_class(function, classes):
     if as_positive_int(function, "classes", classes) < 2:
         message = f"{function}: `classes` must be an integer >= 2; got {classes}."
         raise ValueError(message)
+
+
+def _below_2_64(function, name, x):
+    rule = f"{function}: `{name}` must be an integer in [0, 2^64)"
+    try:
+        value = as_index(x)
+    except TypeError:
+        message = f"{rule}; got {x!r} of type {type(x).__name__}."
+        raise TypeError(message) from None
+    if not 0 <= value < 2**64:
+        message = f"{rule}; got {value}."
+        raise ValueError(message)
+    return value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from otopt._core.interrupts import Interrupts
 from otopt._core.progress import StatusLine
-from otopt._core.validation import as_positive_int
+from otopt._core.validation import as_flag, as_positive_int
 
 from ._run import Run
 
@@ -120,6 +120,8 @@ def pattern_search(
         batch = max(1, 10_000 // len(run.X) - 1)
     batch = as_positive_int(name, "batch", batch)
     search, end = run.search, 2 * len(run.theta)
+    opportunistic = as_flag(name, "opportunistic", opportunistic)
+    progress = None if progress is None else as_flag(name, "progress", progress)
     with StatusLine(progress) as line, Interrupts() as interrupts:
         while run.goes_on(interrupts, line):
             place, order = 0, run.moves + run.halvings
