@@ -230,11 +230,11 @@ class GuessAndCheck:
 
 def _as_level(accept):
     """The largest value that is accepted: any float but NaN."""
+    rule = f"{NAME}: `accept` must be a number that is not NaN, a callable or None; got {accept!r}."
     try:
         level = float(as_floats(NAME, "accept", accept, any_size=True))
     except (TypeError, ValueError):
-        level = np.nan
+        raise TypeError(rule) from None
     if np.isnan(level):
-        message = f"{NAME}: `accept` must be a number, a callable or None; got {accept!r}."
-        raise TypeError(message)
+        raise ValueError(rule)
     return level

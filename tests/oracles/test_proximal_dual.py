@@ -204,7 +204,7 @@ def test_repeated_proximal_steps_end_at_the_unsmoothed_optimum(reg):
     for _ in range(60):
         alpha = semismooth_newton(oracle, alpha, tol=1e-12, maxiter=50).x
         oracle.recentre()
-    bound = oracle.certificate(alpha, 3 if reg else N).bound
+    bound = oracle.certificate(alpha, np.full(M, 3 if reg else N)).bound
     assert oracle.relaxed_value() == pytest.approx(bound, rel=1e-9)
 
 
@@ -271,7 +271,7 @@ def test_no_feasible_plan_is_below_a_certificate(seed, k, reg):
     value = (T * C).sum() + 0.5 * reg * (T**2).sum()
     oracle = ProximalDual(kernels_in_use(), a, b, np.ascontiguousarray(C.T), k, reg, mu=1.0)
     for scale in (0.0, 0.3, 3.0):
-        certificate = oracle.certificate(scale * rng.normal(size=len(a)), k)
+        certificate = oracle.certificate(scale * rng.normal(size=len(a)), np.full(len(b), k))
         assert certificate.bound <= value
 
 
@@ -282,7 +282,7 @@ def test_the_right_prices_prove_a_plan_optimal(seed, k, reg):
     alpha, beta = rng.normal(size=len(a)), rng.normal(size=len(b))
     C = alpha[:, None] + beta - reg * T + np.where(T > 0, 0.0, rng.random(T.shape))
     oracle = ProximalDual(kernels_in_use(), a, b, np.ascontiguousarray(C.T), k, reg, mu=1.0)
-    certificate = oracle.certificate(alpha, k)
+    certificate = oracle.certificate(alpha, np.full(oracle.m, k))
     value = (T * C).sum() + 0.5 * reg * (T**2).sum()
     assert certificate.bound == pytest.approx(value, rel=1e-12, abs=1e-12)
     np.testing.assert_allclose(certificate.beta, beta, atol=1e-12)
@@ -294,7 +294,7 @@ def test_certificate_is_the_dual_of_its_potentials(k, reg):
     oracle, alpha, _ = oracle_for(9, k, reg)
     oracle.evaluate(alpha)
     oracle.release_lists()  # certificates need the cost alone
-    certificate = oracle.certificate(alpha, k)
+    certificate = oracle.certificate(alpha, np.full(oracle.m, k))
     slack = np.maximum(alpha + certificate.beta[:, None] - oracle.Ct, 0.0)
     dual = oracle.a @ alpha + oracle.b @ certificate.beta
     if reg > 0:

@@ -158,7 +158,7 @@ def test_second_derivatives_are_refused():
     [
         ("kl", TypeError, "must be a KLPenalty"),
         ((1.0, 1.0, 1.0), ValueError, "got 3"),
-        (-1.0, ValueError, "rho"),
+        (-1.0, ValueError, "`marginal_penalty` must be a finite number > 0"),
     ],
 )
 def test_bad_penalties_are_refused(penalty, error, match):
