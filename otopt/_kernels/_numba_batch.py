@@ -272,8 +272,18 @@ def _free_potentials(C, reg, mass, psi, free):
     return -(top + np.log(mass[used] @ np.exp(z - top)))
 
 
+def _for_numba(C):
+    """The same costs; numba would compile anew for read-only arrays, such as one cost for all."""
+    if C.strides[0] == 0:
+        one = np.require(C[0], requirements=("C", "W"))
+        return np.lib.stride_tricks.as_strided(one, C.shape, (0, *one.strides))
+    return np.require(C, requirements=("C", "W"))
+
+
 def gibbs_batch(C, reg, mass, weight, tol, maxiter, schedule, workers=1):
     count, q, p = C.shape
+    C = _for_numba(C)
+    mass, weight = (np.require(x, requirements=("C", "W")) for x in (mass, weight))
     phi, sums = np.empty((2, count, p))
     psi, linear, error = np.empty((count, q)), np.empty(count), np.empty(count)
     outcome, passes = np.empty((2, count), np.int64)

@@ -7,14 +7,14 @@ from ._numba_column import window_floor
 
 # Scanned block: short enough to stay in L1, long enough for the vector units.
 BLOCK = 128
+CHUNK = 32  # entries that share a maximum
 
 
 @njit(cache=True)
 def count_above(alpha, c, level):
     """Number of i with ``alpha[i] - c[i] > level``.
 
-    An integer reduction over two slices is what LLVM turns into vector code at memory
-    bandwidth; maxima and gathered indices are not vectorised.
+    An integer reduction over two slices is what LLVM turns into vector code at memory bandwidth.
     """
     total = 0
     for i in range(alpha.shape[0]):
@@ -23,18 +23,52 @@ def count_above(alpha, c, level):
 
 
 @njit(cache=True)
+def chunk_peaks(alpha, c, peaks):
+    """Maximum of ``alpha - c``; that of every chunk goes to `peaks`.
+
+    Eight maxima side by side fill the vector units, which LLVM does not do for one.
+    """
+    largest = -np.inf
+    for chunk in range(peaks.shape[0]):
+        # Slices, whose indices are known to be non-negative.
+        x = alpha[chunk * CHUNK : (chunk + 1) * CHUNK]
+        y = c[chunk * CHUNK : (chunk + 1) * CHUNK]
+        even = 8 * (x.shape[0] // 8)
+        m0 = m1 = m2 = m3 = m4 = m5 = m6 = m7 = -np.inf
+        for i in range(0, even, 8):
+            m0 = max(m0, x[i] - y[i])
+            m1 = max(m1, x[i + 1] - y[i + 1])
+            m2 = max(m2, x[i + 2] - y[i + 2])
+            m3 = max(m3, x[i + 3] - y[i + 3])
+            m4 = max(m4, x[i + 4] - y[i + 4])
+            m5 = max(m5, x[i + 5] - y[i + 5])
+            m6 = max(m6, x[i + 6] - y[i + 6])
+            m7 = max(m7, x[i + 7] - y[i + 7])
+        for i in range(even, x.shape[0]):
+            m0 = max(m0, x[i] - y[i])
+        peaks[chunk] = max(m0, m1, m2, m3, m4, m5, m6, m7)
+        largest = max(largest, peaks[chunk])
+    return largest
+
+
+@njit(cache=True)
+def kth_largest(x, k, best):
+    """The k-th largest entry of x; `best` (k,) is overwritten."""
+    best[:] = -np.inf
+    for value in x:
+        if value > best[k - 1]:
+            at = k - 1
+            while at > 0 and best[at - 1] < value:
+                best[at] = best[at - 1]
+                at -= 1
+            best[at] = value
+    return best[k - 1]
+
+
+@njit(cache=True)
 def column_max(alpha, c):
-    """Maximum of ``alpha - c``; only blocks that beat the running maximum are read twice."""
-    n = alpha.shape[0]
-    best = -np.inf
-    for i in range(0, n, max(1, n // 64)):
-        best = max(best, alpha[i] - c[i])
-    for lo in range(0, n, BLOCK):
-        hi = min(lo + BLOCK, n)
-        if count_above(alpha[lo:hi], c[lo:hi], best) > 0:
-            for i in range(lo, hi):
-                best = max(best, alpha[i] - c[i])
-    return best
+    """Maximum of ``alpha - c``."""
+    return chunk_peaks(alpha, c, np.empty(-(-alpha.shape[0] // CHUNK)))
 
 
 @njit(cache=True)
@@ -85,15 +119,16 @@ def top_k(alpha, c, k, window, v, idx):
     """
     n = alpha.shape[0]
     capacity = v.shape[0]
-    largest = -np.inf
-    for i in range(0, n, max(1, n // 32)):
-        largest = max(largest, alpha[i] - c[i])
-    level = window_floor(largest, window)
+    peaks = np.empty(-(-n // CHUNK))
+    level = window_floor(chunk_peaks(alpha, c, peaks), window)
+    if k < min(len(peaks), CHUNK):  # so many entries are no smaller than the k-th largest peak
+        level = max(level, window_floor(kth_largest(peaks, k, v[:k]), 0.0))
     count = 0
-    for lo in range(0, n, BLOCK):
-        hi = min(lo + BLOCK, n)
-        if count_above(alpha[lo:hi], c[lo:hi], level) == 0:
+    for chunk in range(len(peaks)):
+        if peaks[chunk] <= level:
             continue
+        lo = chunk * CHUNK
+        hi = min(lo + CHUNK, n)
         if count + (hi - lo) > capacity:
             count = keep_above(v, idx, count, level)
             if count > k:
@@ -106,14 +141,9 @@ def top_k(alpha, c, k, window, v, idx):
                 if k == 1:
                     count = 0
                     level = x
-                elif x > largest:
-                    largest = x
-                    level = max(level, window_floor(x, window))
                 v[count] = x
                 idx[count] = i
                 count += 1
-    if k > 1:
-        count = keep_above(v, idx, count, window_floor(largest, window))
     if count > k:
         select_largest(v, idx, count, k)
         count = k

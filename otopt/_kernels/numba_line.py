@@ -255,6 +255,7 @@ def lovasz_pooled(kind, x, group, mass, unit, w, want_dual=False):
     grad = np.empty(len(x))
     dual = np.empty(len(x)) if want_dual else ABSENT
     mass = ABSENT if mass is None else mass
+    group = np.require(group, requirements=("C", "W"))  # numba would compile anew for other kinds
     # NumPy's sort has vector instructions; numba's has not.
     value = _pooled(kind, x, np.argsort(x), group, mass, unit, w, grad, dual)
     return value, grad, dual if want_dual else None

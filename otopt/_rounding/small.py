@@ -29,8 +29,8 @@ def round_small(problem, kernels, relaxed, certificate, *, options, effort):
         FEASIBLE, DIVE_ABOVE, IMPROVE_ABOVE,
     )  # fmt: skip
     rows, cost, mass, alpha, value, nit = kernels.round_small(
-        problem.a, problem.b, problem.Ct, problem.k, float(problem.reg), float(problem.unit),
-        problem.mass,
+        problem.a, problem.b, np.asarray(problem.Ct, float), problem.k, float(problem.reg),
+        float(problem.unit), problem.mass,
         (relaxed.reference, float(relaxed.mu), relaxed.lists, relaxed.columns),
         (certificate.bound, certificate.alpha, certificate.beta, certificate.conjugate),
         settings, _luck(),

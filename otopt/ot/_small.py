@@ -46,9 +46,10 @@ def relax_small(problem, kernels, monitor, *, tol, maxiter, options):
         schedule.inner_rtol, schedule.inner_cap, BELOW_FLOOR,
     )  # fmt: skip
     reg = float(problem.reg)
-    by_rows = np.ascontiguousarray(problem.C)  # numba would compile anew for the other order
+    # numba would compile anew for the other order, and for single precision.
+    by_rows, by_columns = (np.ascontiguousarray(x, float) for x in (problem.C, problem.Ct))
     _, best, gradient, support, reference, mu, gap, nit, nfev, converged = kernels.relax_small(
-        problem.a, problem.b, by_rows, problem.Ct, problem.k, reg, float(problem.unit),
+        problem.a, problem.b, by_rows, by_columns, problem.k, reg, float(problem.unit),
         problem.mass, tol, maxiter, lists, columns, settings,
     )  # fmt: skip
     oracle = ProximalDual(
