@@ -30,14 +30,14 @@ def _threads():
     import numba
 
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return {"usable_cores": usable, "numba": numba.config.NUMBA_NUM_THREADS}  # pyright: ignore[reportAttributeAccessIssue]
+    return {"usable_cores": usable, "numba": numba.config.NUMBA_NUM_THREADS}  # pyright: ignore[reportAttributeAccessIssue, reportPrivateImportUsage]
 
 
 def _cache():
     """Where compiled kernels are kept, and whether that can be written to."""
     import numba
 
-    given = numba.config.CACHE_DIR  # pyright: ignore[reportAttributeAccessIssue]
+    given = numba.config.CACHE_DIR  # pyright: ignore[reportAttributeAccessIssue, reportPrivateImportUsage]
     beside = Path(__file__).parent / "_kernels"
     folder = Path(given) if given else beside / "__pycache__"
     place = next(p for p in (folder, *folder.parents) if p.exists())

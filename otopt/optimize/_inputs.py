@@ -46,7 +46,7 @@ def as_bounds(function, bounds, n=None):
         bounds = as_floats(function, "bounds", bounds)
     try:
         if hasattr(bounds, "lb"):
-            lower, upper = np.broadcast_arrays(bounds.lb, bounds.ub)
+            lower, upper = np.broadcast_arrays(bounds.lb, bounds.ub)  # pyright: ignore[reportAttributeAccessIssue]
             lower, upper = (np.array(side, float, ndmin=1) for side in (lower, upper))
             if n is not None and len(lower) == 1:
                 lower, upper = np.repeat(lower, n), np.repeat(upper, n)

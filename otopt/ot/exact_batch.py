@@ -146,7 +146,8 @@ def _for_each(name, x, count):
             f"{NAME}: `{name}` must be a vector or a sequence of them; got {type(x).__name__}."
         )
         raise TypeError(message)
-    is_shared = x.ndim == 1 if hasattr(x, "ndim") else len(x) > 0 and np.ndim(x[0]) == 0
+    dimensions = getattr(x, "ndim", None)
+    is_shared = dimensions == 1 if dimensions is not None else len(x) > 0 and np.ndim(x[0]) == 0
     if is_shared:
         return [x] * count
     x = _sequence(name, x, 1)

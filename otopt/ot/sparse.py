@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from otopt._backend import kernels as select_kernels
 from otopt._backend import numpy_views
 from otopt._core.options import SparseOTOptions
@@ -21,7 +23,7 @@ def sparse_ot(
     a,
     b,
     C=None,
-    k=...,
+    k: Any = ...,
     *,
     axis=0,
     X=None,
