@@ -83,6 +83,14 @@ def kept(entry):
     return accurate and entry["peak_resident"] < PROMISED_BYTES
 
 
+def bars(run):
+    """List of (promise, figure, kept)."""
+    text = f"error <= {PROMISED_ERROR:g}, peak < {PROMISED_BYTES / 2**20:g} MiB; peak in MiB"
+    return [
+        (f"{e['n']} x {e['n']}: {text}", e["peak_resident"] / 2**20, kept(e)) for e in run["clouds"]
+    ]
+
+
 def show(entries, console):
     """A table of the records."""
     table = Table(title=f"Clouds in two dimensions, k = {K}, tol = {TOL:g}, one thread")

@@ -1,6 +1,9 @@
 """Sphinx configuration: ``bash .ci/docs`` builds the site."""
 
+import subprocess
+import sys
 from importlib.metadata import version as installed_version
+from pathlib import Path
 
 project = "otopt"
 author = "The otopt developers"
@@ -66,3 +69,11 @@ html_theme_options = {
     "navigation_with_keys": False,
     "secondary_sidebar_items": ["page-toc"],
 }
+
+
+def setup(app):
+    """Before sources are looked for, the page of benchmarks is written."""
+    # A process of its own: benchmarks pin the threads of the one that loads them.
+    command = [sys.executable, "-m", "benchmarks.report"]
+    root = Path(__file__).parents[1]
+    app.connect("builder-inited", lambda _: subprocess.run(command, cwd=root, check=True))

@@ -22,7 +22,7 @@ from rich.table import Table
 
 __all__ = [
     "console", "environment", "exit_status", "measure_all", "missing", "parser", "resume",
-    "show_promises", "write", "write_lines",
+    "show_promises", "shown", "write", "write_lines",
 ]  # fmt: skip
 
 
@@ -133,14 +133,19 @@ def measure_all(
         console.print("stopped; what was measured is kept")
 
 
+def shown(figure, digits=3):
+    """A figure as text; text stays what it is."""
+    return figure if isinstance(figure, str) else f"{figure:.{digits}g}"
+
+
 def show_promises(rows, console, *, digits=3, title="Promises"):
     """The table of the promises."""
     table = Table(title=title)
     for name in ("promise", "figure", "kept"):
         table.add_column(name)
     for name, figure, kept in rows:
-        shown = figure if isinstance(figure, str) else f"{figure:.{digits}g}"
-        table.add_row(name, shown, "" if kept is None else "yes" if kept else "NO")
+        verdict = "" if kept is None else "yes" if kept else "NO"
+        table.add_row(name, shown(figure, digits), verdict)
     console.print(table)
 
 

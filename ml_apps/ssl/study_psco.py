@@ -21,7 +21,7 @@ from ml_apps.ssl import assignments, augment, fewshot, psco
 from ml_apps.ssl.evaluate import t_interval
 from ml_apps.ssl.training import Config, Run, load_data
 
-__all__ = ["interval", "load", "main", "measure"]
+__all__ = ["interval", "load", "main", "measure", "promises", "report"]
 
 TRAINED = ("moco", "sinkhorn", "bmatch", "cosine")
 STEPS, BATCH, TASKS, FEW_TASKS = 1000, 64, 600, 30
@@ -117,11 +117,17 @@ def interval(records, kind):
     return mean, seeds, tasks, (seeds**2 + tasks**2) ** 0.5
 
 
-def report(run, console):
-    """Tables, and what is promised: (text, figure, kept)."""
+def by_method(run):
+    """Records of every method."""
     groups = {}
     for record in run["runs"]:
         groups.setdefault(record["method"], []).append(record)
+    return groups
+
+
+def report(run, console):
+    """Tables."""
+    groups = by_method(run)
     table = Table(title="Accuracy on held-out alphabets, 95 % half widths")
     for head in ("method", "task", "seeds", "accuracy", "+- seeds", "+- tasks", "+- both"):
         table.add_column(head, justify="right")
@@ -134,7 +140,11 @@ def report(run, console):
             table.add_row(method, kind, str(len(records)), f"{mean:.3f}", *shown)
     console.print(table)
     _differences(groups, console)
-    rows = []
+
+
+def promises(run):
+    """List of (promise, figure, kept)."""
+    groups, rows = by_method(run), []
     pixels = groups.get("pixels", [])
     for method in TRAINED:
         if method not in groups or not pixels:
@@ -211,10 +221,10 @@ def main(argv=None):
         return 2
     if not run["runs"]:
         return 0
-    rows = report(run, console)
+    report(run, console)
     draw(run, path.with_suffix(".png"))
     console.print(CANNOT)
-    rows = [] if args.quick else rows  # thirty steps keep no promise
+    rows = [] if args.quick else promises(run)  # thirty steps keep no promise
     _run.show_promises(rows, console)
     return _run.exit_status(rows, console, check=args.check)
 

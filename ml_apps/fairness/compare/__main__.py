@@ -50,10 +50,7 @@ def main(argv=None):
     )  # fmt: skip
     _show(run, tasks, console)
     plots.draw(run, tasks, path.with_suffix(".png"))
-    rows = [
-        (text, f"{mean:.3g}" + (f" ± {half:.2g}" if half else ""), kept)
-        for text, mean, half, kept in bars.promises(run)
-    ]
+    rows = bars.summary(run)
     if rows:
         title = "Promises (mean over splits, 95 % interval that allows for their overlap)"
         _run.show_promises(rows, console, title=title)

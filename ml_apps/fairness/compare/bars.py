@@ -8,7 +8,7 @@ import numpy as np
 
 from ml_apps.fairness._intervals import interval as _interval
 
-__all__ = ["at_target", "equal_gap", "interval", "promises", "records"]
+__all__ = ["at_target", "equal_gap", "interval", "promises", "records", "summary"]
 
 BLIND = ("ExponentiatedGradient", "fairret LR", "histogram LR")
 SPLITS = 5  # that a promise needs
@@ -113,6 +113,14 @@ def promises(run):
     add("(b) strong DP <= 0.15, points", ours, ("fairret MLP, stratified",), both, "sdp", 0.15, 0.0)
     rows += _time_row(run, both, ours, "ExponentiatedGradient", "dp", 0.15)
     return rows + _regression_rows(run, law, "otopt MLP regression", "EquiPy regression")
+
+
+def summary(run):
+    """The promises as `ml_apps._run` takes them: (text, figure, kept)."""
+    return [
+        (text, f"{mean:.3g}" + (f" ± {half:.2g}" if half else ""), kept)
+        for text, mean, half, kept in promises(run)
+    ]
 
 
 def _compared(count, ours, theirs):
