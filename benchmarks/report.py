@@ -6,17 +6,14 @@ by which command.
 """
 
 import argparse
-import io
 import json
 import os
 import re
 from collections import Counter
-from dataclasses import dataclass
 from pathlib import Path
 from pkgutil import resolve_name
 
-from rich.console import Console
-
+from benchmarks._topics import TOPICS
 from ml_apps._run import shown
 
 ROOT = Path(__file__).parents[1]
@@ -34,73 +31,9 @@ a figure of which nothing was promised.
 UNREADABLE = (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError)
 
 
-@dataclass(frozen=True)
-class Topic:
-    """A JSON, the command that writes it, and who judges it: "module:function"."""
-
-    name: str
-    title: str
-    command: str
-    judge: str
-    part: str | None = None  # the entry of the JSON that the judge takes, if not all of it
-
-
-def _duality(runs):
-    """The tables of a study that promises nothing."""
-    from ml_apps.ssl import study_duality
-
-    console = Console(file=io.StringIO(), width=110)
-    for data in dict.fromkeys(r["data"] for r in runs):
-        study_duality.report(runs, data, console)
-    return console.file.getvalue()
-
-
-def _into(name):
-    return f"--out benchmarks/results/{name}.json"
-
-
-TOPICS = (
-    Topic("sparse_ot", "Sparse transport", "benchmarks.sparse_ot",
-          "benchmarks.sparse_ot.bars:summary"),
-    Topic("batch", "Batches of sparse transport", "benchmarks.batch",
-          "benchmarks.batch.__main__:bars"),
-    Topic("clouds", "Sparse transport between point clouds", "benchmarks.clouds",
-          "benchmarks.clouds:bars"),
-    Topic("exact", "Exact transport and assignment", "benchmarks.exact",
-          "benchmarks.exact.bars:summary"),
-    Topic("entropic", "Entropic transport", "benchmarks.entropic",
-          "benchmarks.entropic.bars:summary"),
-    Topic("mmot", "Multi-marginal transport on a line", "benchmarks.mmot",
-          "benchmarks.mmot.bars:summary"),
-    Topic("optimizers", "Derivative-free optimisers", "benchmarks.optimizers",
-          "benchmarks.optimizers.bars:summary"),
-    Topic("guess_and_check", "Guess and check", "benchmarks.guess_and_check",
-          "benchmarks.guess_and_check.__main__:bars"),
-    Topic("moe", "Routers of experts", "benchmarks.moe", "benchmarks.moe.bars:summary"),
-    Topic("moe_quick", "Routers of experts, three sizes", "benchmarks.moe --quick",
-          "benchmarks.moe.bars:summary"),
-    Topic("moe_compare", "Routers in a language model",
-          f"ml_apps.moe.compare {_into('moe_compare')}", "ml_apps.moe.compare.bars:promises"),
-    Topic("fairness", "Fair estimators", f"ml_apps.fairness.compare {_into('fairness')}",
-          "ml_apps.fairness.compare.bars:summary"),
-    Topic("ssl_losses", "Self-supervised losses", "benchmarks.ssl_losses",
-          "benchmarks.ssl_losses.__main__:bars"),
-    Topic("pseudo_labels", "Pseudo-labels of a queue", "benchmarks.pseudo_labels",
-          "benchmarks.pseudo_labels:bars"),
-    Topic("ssl_psco", "Few shots after training without labels",
-          f"ml_apps.ssl.study_psco {_into('ssl_psco')}", "ml_apps.ssl.study_psco:promises"),
-    Topic("ssl_tradeoff", "What breadth of pre-training costs in labels",
-          f"ml_apps.ssl.study_tradeoff {_into('ssl_tradeoff')}",
-          "ml_apps.ssl.study_tradeoff.report:promises", "records"),
-    Topic("ssl_duality", "One recipe, all self-supervised losses",
-          f"ml_apps.ssl.study_duality --data digits fashion_mnist {_into('ssl_duality')}",
-          "benchmarks.report:_duality", "runs"),
-)  # fmt: skip
-
-
 def markdown(text):
     """Text that markdown and a table's cells leave as it is."""
-    return re.sub(r"([\\`*_\[\]<>|$])", r"\\\1", str(text))
+    return re.sub(r"([\\`*_\[\]<|$])", r"\\\1", str(text))
 
 
 def promises_table(rows):
@@ -149,31 +82,39 @@ def provenance(topic, run):
 
 
 def section(topic, results, page):
-    """What the page says of a topic, and how many of its promises are kept, not kept, or None."""
+    """What the page says of a topic, and its cells in the table of all topics."""
     path = results / f"{topic.name}.json"
     judge = resolve_name(topic.judge)
-    head = f"({_anchor(topic)})=\n\n## {topic.title}\n\n"
+    head = f"({_anchor(topic)})=\n\n## {topic.title}\n\n`{path.name}`"
+    measure = f"`python -m {topic.command}`"
     if not path.exists():
-        return f"{head}`{path.name}` is missing: `python -m {topic.command}` writes it.\n", None
+        return f"{head} is missing: {measure} writes it.\n", "missing | "
     try:
         run = json.loads(path.read_text(encoding="utf-8"))
-        rows = judge(run if topic.part is None else run[topic.part])
-        parts = [provenance(topic, run)]
+        body, cells = _judged(judge(run if topic.part is None else run[topic.part]))
+        origin = provenance(topic, run)
     except UNREADABLE as error:
         what = markdown(f"{type(error).__name__}: {error}")
-        return f"{head}`{path.name}` **cannot be read**: {what}\n", None
-    if isinstance(rows, str):
-        parts.insert(0, f"Nothing is promised.\n\n```text\n{rows.strip()}\n```")
-        rows = []
-    else:
-        none = "The records are too few to judge a promise."
-        parts.insert(0, promises_table(rows) if rows else none)
+        return (
+            f"{head} **cannot be read** ({what}): {measure} writes it anew.\n",
+            "cannot be read | ",
+        )
+    parts = [head, body, origin]
     picture = path.with_suffix(".png")
     if picture.exists():
         source = Path(os.path.relpath(picture, page.parent)).as_posix()
-        parts.insert(1, f"```{{image}} {source}\n:alt: {topic.title}, measured\n```")
+        parts.insert(2, f"```{{image}} {source}\n:alt: {topic.title}, measured\n```")
+    return "\n\n".join(parts) + "\n", cells
+
+
+def _judged(rows):
+    """The promises as a table, or what a study without promises prints; and their counts."""
+    if isinstance(rows, str):
+        return f"Nothing is promised.\n\n```text\n{rows.strip()}\n```", "nothing promised | "
+    if not rows:
+        return "The records are too few to judge a promise.", "too few records | "
     counts = Counter(None if kept is None else bool(kept) for *_, kept in rows)
-    return head + "\n\n".join(parts) + "\n", counts
+    return promises_table(rows), f"{counts[True]} | {counts[False]}"
 
 
 def _anchor(topic):
@@ -185,9 +126,8 @@ def compose(topics=TOPICS, results=RESULTS, page=PAGE):
     lines = ["| topic | kept | not kept |", "|---|---:|---:|"]
     sections = []
     for topic in topics:
-        text, counts = section(topic, results, page)
+        text, cells = section(topic, results, page)
         sections.append(text)
-        cells = "no records | " if counts is None else f"{counts[True]} | {counts[False]}"
         lines.append(f"| [{topic.title}](#{_anchor(topic)}) | {cells} |")
     return "\n".join([INTRODUCTION, *lines, "", *sections])
 
