@@ -21,11 +21,11 @@ class Topic:
 
 def duality(runs):
     """The tables of a study that promises nothing, as text."""
-    from ml_apps.ssl import studyduality
+    from ml_apps.ssl import study_duality
 
     console = Console(file=io.StringIO(), width=110)
     for data in dict.fromkeys(r["data"] for r in runs):
-        studyduality.report(runs, data, console)
+        study_duality.report(runs, data, console)
     return console.file.getvalue()
 
 
@@ -66,7 +66,7 @@ TOPICS = (
     Topic("ssl_tradeoff", "What breadth of pre-training costs in labels",
           f"ml_apps.ssl.study_tradeoff {_into('ssl_tradeoff')}",
           "ml_apps.ssl.study_tradeoff.report:promises", "records"),
-    Topic("sslduality", "One recipe, all self-supervised losses",
-          f"ml_apps.ssl.studyduality {_into('sslduality')}",
+    Topic("ssl_duality", "One recipe, all self-supervised losses",
+          f"ml_apps.ssl.study_duality {_into('ssl_duality')}",
           "benchmarks._topics:duality", "runs"),
 )  # fmt: skip

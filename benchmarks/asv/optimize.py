@@ -13,6 +13,9 @@ class PatternSearch:
     params = ([2, 8],)
     param_names = ("n",)
 
+    def setup(self, n):
+        otopt.pattern_search(rosenbrock, np.zeros(n), maxfev=20)
+
     def time_solve(self, n):
         otopt.pattern_search(rosenbrock, np.zeros(n), maxfev=100 * (n + 1))
 

@@ -17,7 +17,7 @@ class Exact:
 
     def setup(self, shape):
         self.problem = gaussian(*shape)
-        otopt.emd(*gaussian(8, 8))
+        otopt.emd(*self.problem)
 
     def time_solve(self, shape):
         otopt.emd(*self.problem)
@@ -35,7 +35,7 @@ class Assignment:
 
     def setup(self, n):
         self.C = gaussian(n, n)[2]
-        otopt.assignment(np.eye(8))
+        otopt.assignment(self.C)
 
     def time_solve(self, n):
         otopt.assignment(self.C)
@@ -48,7 +48,7 @@ class Entropic:
 
     def setup(self, reg):
         self.problem = gaussian(500, 500)
-        otopt.sinkhorn(*gaussian(8, 8), reg=reg)
+        otopt.sinkhorn(*self.problem, reg=reg)
 
     def time_solve(self, reg):
         otopt.sinkhorn(*self.problem, reg=reg)
