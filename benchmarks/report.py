@@ -23,9 +23,9 @@ INTRODUCTION = """\
 # Benchmarks
 
 Every figure is computed from the records in `benchmarks/results` when this page is built, and every
-promise is judged by the function that judges it after a run: `python -m benchmarks.report`. Ratios
-are paired: both sides ran in turn, in one process, on the machine named. A row without a verdict is
-a figure of which nothing was promised.
+promise is judged by the function that judges it after a run: `python -m benchmarks.report`. How a
+figure was measured stands at the top of the command's source. A row without a verdict is a figure
+of which nothing was promised.
 """
 # A JSON that is cut off, of another form, or empty where the judge needs records.
 UNREADABLE = (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError)
