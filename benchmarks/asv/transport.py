@@ -60,6 +60,7 @@ class Entropic:
 class Batch:
     params = ([1, -1],)
     param_names = ("workers",)
+    timeout = 120
 
     def setup(self, workers):
         a, b, C = gaussian(64, 64)
