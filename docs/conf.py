@@ -54,11 +54,13 @@ html_static_path = ["_static"]
 html_sidebars = {
     page: []
     for page in (
+        "user_guide/choosing",
         "user_guide/sparse_ot",
         "user_guide/gradients",
         "user_guide/exact",
         "user_guide/multimarginal",
         "user_guide/fairness",
+        "user_guide/coming_from",
         "dev/architecture",
         "changelog",
     )

@@ -61,8 +61,8 @@ def test_every_loss_and_every_distributed_function_is_named():
     assert {f"nn.{n}" for n in otopt.nn.__all__ if n not in NO_LOSS} == {
         name for name in named if name.startswith("nn.")
     }
-    assert {f"distributed.{name}" for name in otopt.distributed.__all__} == {
-        can.distributed for can in TABLE.values() if can.distributed
+    assert {name: f"distributed.{name}" for name in otopt.distributed.__all__} == {
+        name: can.distributed for name, can in TABLE.items() if can.distributed
     }
 
 
@@ -82,6 +82,7 @@ def test_numpy_and_torch(name):
 @every_row
 def test_other_devices_are_refused_where_there_is_no_kernel_for_them(name):
     if TABLE[name].cuda:
+        assert TABLE[name].torch == "yes"
         assert importlib.import_module(f"otopt._kernels.{TABLE[name].cuda}")
     entry = ENTRIES[f"otopt.{name}"]
     with pytest.raises((ValueError, TypeError)) as refusal:
