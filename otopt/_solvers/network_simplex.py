@@ -25,10 +25,12 @@ PAUSED = 1  # of the simplex kernel
 ROUNDING = 1e-14  # reduced costs are known to this share of the largest potentials
 FLAT, MULTILEVEL = "network simplex", "multilevel network simplex"
 FROM_PRICES = "network simplex from prices"
+AUGMENTING = "shortest augmenting paths, network simplex"
 FEW_COLUMNS = 32  # rows for each: prices say more than levels do
 PRICED = 10_000  # entries from which prices pay
 GREEDY = 16  # listed arcs for each row that a starting flow may use
 MATCHING_WORK = 60  # entries that augmenting paths may look at, over those that are listed
+LOOSE = 0.02  # share of rows that a matching may leave to the simplex
 
 
 class NotFiniteError(ValueError):
@@ -105,16 +107,17 @@ def solve_network(
     finest : bool
         Whether this is the problem itself: only there the callback is told how things stand.
     prices : callable, optional
-        ``prices(C, supply, demand) -> v or None``: a start where levels do not help.
+        ``prices(C, supply, demand, balanced=...) -> v or None``: a start where levels do not help,
+        and where augmenting paths give up.
 
     Returns
     -------
     NetworkSolution
     """
-    arcs = None
-    structured = False
-    method = FLAT
+    arcs, method = None, FLAT
     is_assignment = _is_assignment(supply, demand)
+    if prices is not None and C.size < PRICED:
+        prices = None
     if resume is not None:
         u, arcs, done = _resume(kernels, C, supply, demand, resume)
         if done is not None:
@@ -122,17 +125,23 @@ def solve_network(
         v = kernels.column_potentials(C, u)
     else:
         v, method = _start(kernels, C, supply, demand, limits, settings, prices, is_assignment)
-        structured = method == MULTILEVEL
-    if method in (MULTILEVEL, FROM_PRICES):
+    if method != FLAT:
         _, v = kernels.c_transform(C, v)
     length = _list_length(settings.candidates, *C.shape)
     u, columns, cost = kernels.shortlist(C, v, length)
     tol = ROUNDING * float(np.abs(u).max() + np.abs(v).max())
-    if arcs is None and limits.outcome is None and not structured and is_assignment:
+    if arcs is None and limits.outcome is None and method == FLAT and is_assignment:
+        method = AUGMENTING
         most_work = MATCHING_WORK * columns.size
         column_of = kernels.match(C, u, v, columns, cost, tol, most_work)
+        if prices is not None and resume is None and _loose(C, u, v, column_of, tol) > LOOSE:
+            priced = prices(C, supply, demand, balanced=0.0)
+            if priced is not None:
+                _, v = kernels.c_transform(C, priced)
+                u, columns, cost = kernels.shortlist(C, v, length)
+                column_of = kernels.match(C, u, v, columns, cost, tol, most_work)
+                method = f"{AUGMENTING}, from prices"
         arcs = Arcs(np.arange(C.shape[0]), column_of, supply)
-        method = "shortest augmenting paths, network simplex"
         u = kernels.row_potentials(C, v)
     elif arcs is None:
         order = _cheapest_first((cost - u[:, None] - v[columns]).ravel(), GREEDY * C.shape[0])
@@ -182,6 +191,12 @@ def _proven(arcs, u, v):
     return float((u[rows] + v[columns]) @ flow.astype(float))
 
 
+def _loose(C, u, v, column_of, tol):
+    """Share of the rows that a matching gives a column which their potentials find too dear."""
+    slack = entries(C, np.arange(len(u)), column_of) - u - v[column_of]
+    return float((slack > tol).mean())
+
+
 def _cheapest_first(reduced, most):
     """Places of the `most` smallest entries, in order."""
     if len(reduced) <= most:
@@ -200,7 +215,7 @@ def _start(kernels: ModuleType, C, supply, demand, limits, settings, prices, is_
     """Potentials of the columns, and the name of the method that goes on from there."""
     n, m = C.shape
     ways = {MULTILEVEL: lambda: _coarse_prices(kernels, C, supply, demand, limits, settings)}
-    if prices is not None and not is_assignment and n * m >= PRICED:
+    if prices is not None and not is_assignment:
         by_prices = {FROM_PRICES: lambda: prices(C, supply, demand)}
         ways = by_prices | ways if n >= FEW_COLUMNS * m else ways | by_prices
     for method, potentials in ways.items():

@@ -15,10 +15,11 @@ __all__ = ["price_start"]
 ROWS = 32  # for each column, that the prices are computed from
 FIRST, SCALINGS = 0.25, 5  # smoothing over the spread of the cost, and scaling iterations there
 LAST, PASSES = 0.05, 10
-BALANCED = 0.8  # of the mass: by how much the loads of the cheapest columns may miss the demand
+BALANCED = 0.75
+TIES = 1e-6  # of the spread: costs that differ by less share a row
 
 
-def price_start(C, supply, demand):
+def price_start(C, supply, demand, *, balanced=BALANCED):
     """Potentials of the columns (m,); None where every row may as well begin at its cheapest one.
 
     Parameters
@@ -26,6 +27,9 @@ def price_start(C, supply, demand):
     C : ndarray, shape (n, m)
     supply, demand : ndarray, shape (n,), (m,)
         Positive, of equal sum.
+    balanced : float
+        As long as rows at their cheapest columns miss the demand by no more of the mass, in L1
+        norm, there is nothing to gain.
     """
     n, m = C.shape
     stride = max(1, n // (ROWS * m))
@@ -39,11 +43,12 @@ def price_start(C, supply, demand):
         kernels=select_kernels("prices"), S=scores, weight=weight, k=1, nnz=m,
         capacity=demand / demand.sum(), equality=True,
     )  # fmt: skip
-    _, load = dual.bound(scores.max(axis=0).astype(float))
-    if np.abs(load - dual.capacity).sum() <= BALANCED:
-        return None
     _, mean, spread = dual.moments()
     if not spread > 0:
+        return None
+    cheapest = scores.max(axis=0).astype(float)
+    load, _ = dual.curvature(cheapest, TIES * spread)
+    if np.abs(load - dual.capacity).sum() <= balanced:
         return None
     q = sinkhorn_prices(dual, mean, FIRST * spread, SCALINGS)
     q, *_ = diagonal_passes(dual, q, LAST * spread, PASSES)

@@ -101,14 +101,16 @@ def emd(
     when no listed arc improves the plan whole rows are priced, and the solve ends when all of C was
     priced at the same potentials without finding one. Potentials come from coarser problems, in
     which rows, and columns, that the cost treats alike are merged (a multilevel method as in [2]_,
-    but from the cost alone, without coordinates). Where merging would blur the cost and the problem
-    is an assignment, shortest augmenting paths on the lists [3]_ come first. Masses are integers
+    but from the cost alone, without coordinates). Where merging would blur the cost, or columns are
+    few, they come from the smoothed dual of `solve_prices`, which is left unfinished; in an
+    assignment shortest augmenting paths on the lists [3]_ come first. Masses are integers
     inside, of 60 bits, and the tree is strongly feasible: flows do not drift, and degenerate
     pivots cannot cycle.
 
     The worst case is exponential, as for every known pivot rule of this kind; in practice the time
     grows like n m and a few hundred pivots per row. Memory beyond C is O(n + m) for the basis and
-    about C / 15 for the coarser problems; a C-contiguous C with m >= 4 n is copied once.
+    about C / 15 for the coarser problems, or a copy of C in single precision for the prices; a
+    C-contiguous C with m >= 4 n is copied once.
 
     Between points the same kernels search a row by branch and bound over a kd-tree, with planes
     fitted to the potentials in every box. Pruning is exact: the last pass still compares all of

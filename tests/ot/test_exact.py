@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
 
 import otopt
+from benchmarks.sparse_ot.problems import router
 from otopt.testing import known_problems, transport_problems
 from tests.judges import check_exact, transport_optimum
 
@@ -80,6 +81,39 @@ def test_agrees_with_pot(kind, shape, weights):
     check_exact(result, a, b, C)
     expected = float((ot.emd(a, b, C, numItermax=10**7) * C).sum())
     assert result.value == pytest.approx(expected, rel=1e-12, abs=1e-14)
+
+
+@pytest.mark.parametrize(("n", "m"), [(800, 20), (20, 800), (150, 120)])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_prices_start_where_columns_are_few_or_wanted(n, m, dtype):
+    a, b = (np.random.default_rng(n).dirichlet(np.ones(size)) for size in (n, m))
+    C = router(n, m, np.random.default_rng(0)).astype(dtype)
+    result = otopt.emd(a, b, C)
+    assert result.method == "network simplex from prices"
+    check_exact(result, a, b, C)
+    plain = otopt.emd(a, b, C, options={"price_start": False})
+    assert plain.method != result.method
+    assert result.value == pytest.approx(plain.value, rel=1e-12)
+
+
+def test_matchings_that_give_up_go_on_from_prices():
+    n = 300
+    a, C = np.full(n, 1 / n), router(n, n, np.random.default_rng(0))
+    result = otopt.emd(a, a, C)
+    assert result.method.endswith("from prices")
+    assert result.value == pytest.approx(C[linear_sum_assignment(C)].mean(), rel=1e-12)
+
+
+@pytest.mark.parametrize("size", [1e-140, 1e140])  # beyond single precision
+def test_prices_are_left_out_where_they_cannot_be_computed(size):
+    a, b, C = (
+        np.full(400, 1 / 400),
+        np.full(40, 1 / 40),
+        size * router(400, 40, np.random.default_rng(0)),
+    )
+    result = otopt.emd(a, b, C)
+    assert "prices" not in result.method
+    assert result.success
 
 
 @pytest.mark.parametrize("method", ["auto", "multilevel", "flat"])
