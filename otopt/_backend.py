@@ -14,6 +14,8 @@ import numpy as np
 __all__ = [
     "TensorHome",
     "as_numpy",
+    "check_dense",
+    "check_dense_on_cpu",
     "is_tensor",
     "kernels",
     "numpy_views",
@@ -176,21 +178,37 @@ def numpy_views(function, **arrays):
     return home, tuple(_view(x, torch) if is_tensor(x) else x for x in arrays.values())
 
 
-def _check_tensor(function, name, x, torch):
+def check_dense(function, name, x):
+    """Refuse tensors that are sparse, complex or without memory; everything else passes."""
+    torch: Any = sys.modules.get("torch")
+    if not is_tensor(x):
+        return
     if x.layout is not torch.strided:
         message = (
             f"{function}: `{name}` must be dense; got layout {x.layout}; use {name}.to_dense()."
         )
         raise TypeError(message)
-    if x.device.type != "cpu":
+    if x.is_complex():
+        message = f"{function}: `{name}` must be real; got dtype {x.dtype}; use {name}.real."
+        raise TypeError(message)
+    if x.device.type == "meta":
+        message = f"{function}: `{name}` must hold numbers; got a tensor on meta, which has none."
+        raise TypeError(message)
+
+
+def check_dense_on_cpu(function, name, x):
+    """As `check_dense`, and refuse tensors of other devices."""
+    if is_tensor(x) and x.device.type != "cpu":
         message = (
             f"{function}: `{name}` must be on the CPU, where this function runs; got a tensor on "
             f"{x.device}; use {name}.cpu()."
         )
         raise ValueError(message)
-    if x.dtype.is_complex:
-        message = f"{function}: `{name}` must be real; got dtype {x.dtype}; use {name}.real."
-        raise TypeError(message)
+    check_dense(function, name, x)
+
+
+def _check_tensor(function, name, x, torch):
+    check_dense_on_cpu(function, name, x)
     if x.requires_grad and torch.is_grad_enabled():
         message = (
             f"{function}: `{name}` must not require grad: this function records no gradients; got "

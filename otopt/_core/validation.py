@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import operator
 import os
+from typing import Any
 
 import numpy as np
 
@@ -23,6 +24,7 @@ __all__ = [
     "as_flag",
     "as_floats",
     "as_index",
+    "as_integer",
     "as_masses",
     "as_points",
     "as_positive_int",
@@ -337,8 +339,10 @@ def check_callback(function, callback):
         raise TypeError(message)
 
 
-def as_flag(function, name, x):
-    """Return x as True or False."""
+def as_flag(function, name, x, *, optional=False) -> Any:
+    """Return x as True or False, or None where that is an option."""
+    if optional and x is None:
+        return None
     if not isinstance(x, (bool, np.bool_, int, np.integer)):
         message = f"{function}: `{name}` must be True or False; got {x!r}."
         raise TypeError(message)
@@ -353,18 +357,24 @@ def as_index(x):
         raise TypeError(str(error)) from None
 
 
-def as_positive_int(function, name, x):
-    """Return x as an int >= 1."""
-    rule = f"{function}: `{name}` must be an integer >= 1"
+def as_integer(function, name, x, *, low, below=None):
+    """Return x as an int >= low, and < below where that is given."""
+    rule = f"{function}: `{name}` must be an integer >= {low}"
+    rule += "" if below is None else f" and below {below}"
     try:
         value = as_index(x)
     except TypeError:
         message = f"{rule}; got {x!r} of type {type(x).__name__}."
         raise TypeError(message) from None
-    if value < 1:
+    if value < low or (below is not None and value >= below):
         message = f"{rule}; got {value}."
         raise ValueError(message)
     return value
+
+
+def as_positive_int(function, name, x):
+    """Return x as an int >= 1."""
+    return as_integer(function, name, x, low=1)
 
 
 def as_rng(function, rng):

@@ -8,9 +8,9 @@ right, and the order of entries within a column is free unless it is stated.
 Shapes and symbols
 ------------------
 ``alpha (n,)`` potentials; ``Ct (m, n)`` cost, C-contiguous, row j is column j of C, float32 or
-float64; ``b (m,)`` positive masses; ``k (m,)`` int64 in 1..n; curvatures ``reg >= 0`` and ``mu >=
-0``, with ``reg + mu > 0`` in `prox_columns`. Ties exist only where ``k`` binds: there ``reg, mu >
-0``.
+float64; ``b (m,)`` positive masses; ``k (m,)`` int64 in 1..n; curvatures ``reg >= 0`` and
+``mu >= 0``, with ``reg + mu > 0`` in `prox_columns`. Ties exist only where ``k`` binds: there
+``reg, mu > 0``.
 
 Where ``Ct`` says so it may also be a `PointCost`, which stands for such a matrix through two point
 clouds: `numba_points` and `reference_points` take that, and the same signatures otherwise.

@@ -272,10 +272,10 @@ def l1_norm(x):
 @njit(cache=True)
 def has_excess(columns, k):
     """Whether some column has more than k nonzeros."""
-    excess = 0
-    for j in range(columns.heads.shape[0]):
-        excess = max(excess, columns.heads[j] + columns.ties[j] - k[j])
-    return excess > 0
+    for j in range(columns.heads.shape[0]):  # noqa: SIM110 (numba knows no `any`)
+        if columns.heads[j] + columns.ties[j] > k[j]:
+            return True
+    return False
 
 
 @njit(cache=True)

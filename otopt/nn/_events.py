@@ -8,10 +8,19 @@ import numpy as np
 import torch
 import torch.distributed as dist
 
+from otopt._backend import check_dense
 from otopt._core.validation import as_floats
 from otopt.ot._groups import as_labels
 
-__all__ = ["Events", "gather", "read_events", "scale_gradient"]
+__all__ = [
+    "Events",
+    "gather",
+    "joins_processes",
+    "read_events",
+    "read_scores",
+    "scale_gradient",
+    "soft_histogram",
+]
 
 MANY = 1 << 20  # labels without `groups` are counted in an array of that length at most
 
@@ -31,6 +40,20 @@ class Events(NamedTuple):
         return self.places.new_ones(len(self.group)) if self.mass is None else self.mass
 
 
+def read_scores(name, scores):
+    """Scores (N,) or (N, C) as float32 or float64."""
+    if not (isinstance(scores, torch.Tensor) and scores.is_floating_point()):
+        kind = getattr(scores, "dtype", type(scores).__name__)
+        message = f"{name}: `scores` must be a tensor of floats; got {kind}."
+        raise TypeError(message)
+    if scores.ndim not in (1, 2):
+        shape = tuple(scores.shape)
+        message = f"{name}: `scores` must have shape (N,) or (N, C); got {shape}."
+        raise ValueError(message)
+    check_dense(name, "scores", scores)
+    return scores if scores.dtype in (torch.float32, torch.float64) else scores.float()
+
+
 def read_events(name, scores, groups, sample_weight, labels):
     """Check and cast a batch; `labels` are the groups known in advance, or None."""
     N = len(scores)
@@ -40,7 +63,8 @@ def read_events(name, scores, groups, sample_weight, labels):
         mass = sample_weight
         if not isinstance(mass, torch.Tensor):
             mass = torch.from_numpy(as_floats(name, "sample_weight", mass))
-        mass = _dense(name, "sample_weight", mass).detach().to(scores)
+        check_dense(name, "sample_weight", mass)
+        mass = mass.detach().to(scores)
         if mass.shape != (N,) or not ((mass >= 0) & mass.isfinite()).all():
             message = (
                 f"{name}: `sample_weight` must hold one finite number >= 0 for each of the {N} "
@@ -62,7 +86,7 @@ def read_groups(name, groups, N, labels):
         if array.dtype.kind not in "iufb":
             array = _number(name, array, labels)
         groups = torch.as_tensor(array)
-    groups = _dense(name, "groups", groups)
+    check_dense(name, "groups", groups)
     count = None if labels is None else len(labels)
     if groups.ndim == 2 and groups.shape[0] == N and groups.shape[1] > 1:
         if not ((groups >= 0) & groups.isfinite()).all():
@@ -97,17 +121,6 @@ def read_groups(name, groups, N, labels):
     return groups
 
 
-def _dense(name, argument, x):
-    """Refuse tensors that are sparse, complex or without memory."""
-    if x.layout is not torch.strided or x.is_complex() or x.device.type == "meta":
-        message = (
-            f"{name}: `{argument}` must be a dense tensor of real numbers; got {x.dtype}, "
-            f"{x.layout} on {x.device}."
-        )
-        raise TypeError(message)
-    return x
-
-
 def _number(name, array, labels):
     if any(label is None or label != label for label in array.ravel()):
         message = (
@@ -123,6 +136,18 @@ def _number(name, array, labels):
         message = f"{name}: labels in `groups` must be among {list(labels)}; got {unknown}."
         raise ValueError(message)
     return np.array([number[label] for label in array.ravel()])
+
+
+def joins_processes(name, distributed):
+    """Whether the batch is that of all processes; by default, if there are several."""
+    has_group = dist.is_available() and dist.is_initialized()
+    if distributed and not has_group:
+        message = (
+            f"{name}: `distributed` needs a process group; got none; call "
+            "torch.distributed.init_process_group first."
+        )
+        raise ValueError(message)
+    return distributed or (distributed is None and has_group and dist.get_world_size() > 1)
 
 
 def gather(events):
@@ -148,6 +173,22 @@ def gather(events):
     places[rank] = scale_gradient(events.places, float(world))
     mass = torch.cat(together(events.masses()))  # one process may have masses, another none
     return Events(torch.cat(places), torch.cat(together(events.group)), mass)
+
+
+def soft_histogram(places, members, ends, bins):
+    """Masses (bins, G) of the groups: every place is split between the two bins around it."""
+    low, high = ends
+    group = torch.as_tensor(members.group, device=places.device)
+    mass = members.unit[members.group] if members.mass is None else members.mass
+    mass = torch.as_tensor(mass, device=places.device).to(places.dtype)
+    t = ((places - low) / (high - low)).clamp(0.0, 1.0) * (bins - 1)
+    left = t.detach().floor().clamp(max=bins - 2)
+    right_mass = (t - left) * mass
+    count = len(members.labels)
+    flat = left.long() * count + group
+    masses = torch.cat([mass - right_mass, right_mass])
+    where = torch.cat([flat, flat + count])
+    return masses.new_zeros(bins * count).index_add(0, where, masses).reshape(bins, count)
 
 
 class _ScaleGradient(torch.autograd.Function):

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch.autograd.function import once_differentiable
 
-from otopt._backend import as_numpy
+from otopt._backend import as_numpy, check_dense
 from otopt._core.validation import as_real
 from otopt.ot.entropic import sinkhorn
 
@@ -138,16 +138,12 @@ def sinkhorn_plan(a, b, C, *, reg, **settings):
 
 def _checked(function, a, b, C, reg):
     """Dense real tensors that hold numbers, and reg as one of them; the rest `sinkhorn` checks."""
+    for name, x in (("a", a), ("b", b), ("C", C)):
+        if not isinstance(x, torch.Tensor):
+            message = f"{function}: `{name}` must be a tensor; got {type(x).__name__}."
+            raise TypeError(message)
     for name, x in (("a", a), ("b", b), ("C", C), ("reg", reg)):
-        if name == "reg" and not isinstance(x, torch.Tensor):
-            continue
-        got = type(x).__name__
-        if isinstance(x, torch.Tensor):
-            if x.layout is torch.strided and not x.is_complex() and x.device.type != "meta":
-                continue
-            got = f"{x.dtype}, {x.layout} on {x.device}"
-        message = f"{function}: `{name}` must be a dense tensor of real numbers; got {got}."
-        raise TypeError(message)
+        check_dense(function, name, x)
     if not isinstance(reg, torch.Tensor):
         reg = torch.tensor(
             as_real(function, "reg", reg, low=0.0, strict=True, sized=True), dtype=torch.float64

@@ -7,9 +7,15 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.distributed as dist
 
-from otopt._core.validation import as_choice, as_flag, as_floats, as_positive_int, as_real
+from otopt._core.validation import (
+    as_choice,
+    as_flag,
+    as_floats,
+    as_integer,
+    as_positive_int,
+    as_real,
+)
 from otopt._kernels.torch_line import with_gradient
 from otopt._oracles.monge import COSTS, MongeCost
 from otopt.ot._groups import Membership
@@ -17,7 +23,15 @@ from otopt.ot._multimarginal_samples import solve_events, solve_on_device
 from otopt.ot.multimarginal import mmot_1d
 from otopt.ot.multimarginal_null import mmot_null_level
 
-from ._events import Events, gather, read_events, scale_gradient
+from ._events import (
+    Events,
+    gather,
+    joins_processes,
+    read_events,
+    read_scores,
+    scale_gradient,
+    soft_histogram,
+)
 
 __all__ = ["MMOTLoss"]
 
@@ -123,10 +137,8 @@ class MMOTLoss(torch.nn.Module):
         as_choice(NAME, "cost", cost, COSTS)
         if isinstance(groups, (int, np.integer)):
             groups = range(as_positive_int(NAME, "groups", groups))
-        self.cost, self.delta = (
-            cost,
-            as_real(NAME, "delta", delta, low=0.0, strict=True, sized=True),
-        )
+        self.cost = cost
+        self.delta = as_real(NAME, "delta", delta, low=0.0, strict=True, sized=True)
         self.labels: Any = None if groups is None else list(groups)
         self.bins: Any = None if bins is None else as_positive_int(NAME, "bins", bins)
         if self.bins == 1:
@@ -137,8 +149,7 @@ class MMOTLoss(torch.nn.Module):
             message = f"{NAME}: `score_range` must be two ascending numbers; got {score_range}."
             raise ValueError(message)
         self.score_range = tuple(ends.tolist())
-        is_zero = isinstance(memory, (int, np.integer)) and memory == 0
-        self.memory = 0 if is_zero else as_positive_int(NAME, "memory", memory)
+        self.memory = as_integer(NAME, "memory", memory, low=0)
         if self.labels is None and (self.memory or weights is not None):
             message = (
                 f"{NAME}: `memory` and `weights` need `groups`, the number of groups or their "
@@ -153,9 +164,7 @@ class MMOTLoss(torch.nn.Module):
         self.slack = as_real(NAME, "slack", slack, low=0.0)
         self.target = None if target is None else as_real(NAME, "target", target, low=0.0)
         self.penalty = as_real(NAME, "penalty", penalty, low=0.0, strict=True)
-        if distributed is not None:
-            distributed = as_flag(NAME, "distributed", distributed)
-        self.distributed = distributed
+        self.distributed = as_flag(NAME, "distributed", distributed, optional=True)
         self._rules = {}  # by number of groups
         self.value = torch.zeros(())
         self.past: Any = None  # Events; not a buffer, whose shape a checkpoint would have to meet
@@ -181,14 +190,9 @@ class MMOTLoss(torch.nn.Module):
         Tensor, shape ()
             The loss, float32 or float64.
         """
-        events = read_events(NAME, self._read(scores), groups, sample_weight, self.labels)
-        if self.distributed and not (dist.is_available() and dist.is_initialized()):
-            message = (
-                f"{NAME}: `distributed` needs a process group; got none; call "
-                "torch.distributed.init_process_group first."
-            )
-            raise ValueError(message)
-        if self.distributed or (self.distributed is None and _has_peers()):
+        scores = read_scores(NAME, scores)
+        events = read_events(NAME, scores, groups, sample_weight, self.labels)
+        if joins_processes(NAME, self.distributed):
             events = gather(events)
         if self.training and self.memory:
             events, factor = self._with_memory(events)
@@ -292,20 +296,6 @@ class MMOTLoss(torch.nn.Module):
                     if getattr(self, n) != usual]  # fmt: skip
         return ", ".join([f"cost={self.cost!r}", *settings])
 
-    def _read(self, scores):
-        if not (isinstance(scores, torch.Tensor) and scores.is_floating_point()):
-            kind = getattr(scores, "dtype", type(scores).__name__)
-            message = f"{NAME}: `scores` must be a tensor of floats; got {kind}."
-            raise TypeError(message)
-        if scores.ndim not in (1, 2):
-            shape = tuple(scores.shape)
-            message = f"{NAME}: `scores` must have shape (N,) or (N, C); got {shape}."
-            raise ValueError(message)
-        if scores.layout is not torch.strided or scores.device.type == "meta":
-            message = f"{NAME}: `scores` must be dense and hold numbers; got {scores.layout} on "
-            raise ValueError(f"{message}{scores.device}.")
-        return scores if scores.dtype in (torch.float32, torch.float64) else scores.float()
-
     def _value(self, events, factor=None):
         """Sum over columns of the cost between groups; gradients of group k times factor[k]."""
         members, rule, kept = self._members(events)
@@ -366,18 +356,8 @@ class MMOTLoss(torch.nn.Module):
         return with_gradient(value, [places], [gradient])
 
     def _binned_cost(self, places, members, rule):
+        A = soft_histogram(places, members, self.score_range, self.bins)
         low, high = self.score_range
-        group = torch.as_tensor(members.group, device=places.device)
-        mass = members.unit[members.group] if members.mass is None else members.mass
-        mass = torch.as_tensor(mass, device=places.device).to(places.dtype)
-        t = ((places - low) / (high - low)).clamp(0.0, 1.0) * (self.bins - 1)
-        left = t.detach().floor().clamp(max=self.bins - 2)
-        right_mass = (t - left) * mass
-        flat = left.long() * len(members.labels) + group
-        masses = torch.cat([mass - right_mass, right_mass])
-        where = torch.cat([flat, flat + len(members.labels)])
-        A = masses.new_zeros(self.bins * len(members.labels)).index_add(0, where, masses)
-        A = A.reshape(self.bins, len(members.labels))
         centres = np.linspace(low, high, self.bins)
         weights = None if rule.name == "range" else rule.weights
         return mmot_1d(
@@ -410,7 +390,3 @@ class MMOTLoss(torch.nn.Module):
         """Keep the newest: those of now come first."""
         newest = slice(self.memory)
         self.past = Events(both.places.detach()[newest], both.group[newest], both.masses()[newest])
-
-
-def _has_peers():
-    return dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1

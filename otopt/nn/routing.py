@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from otopt._backend import torch_kernels
+from otopt._backend import check_dense, torch_kernels
 from otopt._core.validation import as_real
 from otopt.ot._price_input import as_count
 
@@ -82,9 +82,7 @@ def capped_simplex(x, k=1, reg=1.0):
     if x.shape[1] == 0:
         message = "capped_simplex: `x` must have at least one column; got none."
         raise ValueError(message)
-    if x.layout is not torch.strided:
-        message = f"capped_simplex: `x` must be dense; got {x.layout}; use x.to_dense()."
-        raise TypeError(message)
+    check_dense("capped_simplex", "x", x)
     k = as_count("capped_simplex", "k", k, x.shape[1])
     reg = as_real("capped_simplex", "reg", reg, low=0, strict=True, sized=True)
     return _CappedSimplex.apply(x, k, reg)

@@ -156,7 +156,7 @@ def guess_and_check(
     if x0 is not None and bounds is not None:  # whose length one pair of Bounds is repeated to
         bounds = list(zip(*as_bounds(NAME, bounds, len(as_start(NAME, x0))), strict=True))
     check_callback(NAME, callback)
-    progress = None if progress is None else as_flag(NAME, "progress", progress)
+    progress = as_flag(NAME, "progress", progress, optional=True)
     vectorized = as_flag(NAME, "vectorized", vectorized)
     if examples is not None and not isinstance(examples, Iterable):
         message = f"{NAME}: `examples` must be a sequence; got {type(examples).__name__}."

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from otopt._core.validation import as_floats, as_positive_int
+from otopt._core.validation import as_floats, as_integer, as_positive_int
 
 from . import _checkpoint
 from ._acceptance import acceptance
 from ._candidates import Source, accepts
-from ._inputs import as_bounds, as_count
+from ._inputs import as_bounds
 from ._loop import MESSAGES
 from ._result import new_result
 from ._seeds import as_seed
@@ -96,10 +96,7 @@ class GuessAndCheck:
         ValueError, TypeError
             For an index that is no integer >= 0.
         """
-        index = as_count("GuessAndCheck.candidate", "index", index)
-        if index >= 2**63:
-            message = f"GuessAndCheck.candidate: `index` must be below 2^63; got {index}."
-            raise ValueError(message)
+        index = as_integer("GuessAndCheck.candidate", "index", index, low=0, below=2**63)
         return self.source(index, 1)[0]
 
     def ask(self, count=1):

@@ -188,7 +188,7 @@ def pattern_search(
         "noisy": noisy, "restarts": restarts,
     }  # fmt: skip
     check_callback(NAME, callback)
-    progress = None if progress is None else as_flag(NAME, "progress", progress)
+    progress = as_flag(NAME, "progress", progress, optional=True)
     vectorized = as_flag(NAME, "vectorized", vectorized)
     searcher = PatternSearch(x0, **given)
     n = len(searcher.space.origin)

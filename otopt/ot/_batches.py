@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from otopt._backend import is_tensor
+from otopt._backend import check_dense_on_cpu, is_tensor
 from otopt._core.validation import as_array
 
 __all__ = ["as_problems"]
@@ -64,9 +64,7 @@ def _as_array(function, name, x, ndim):
             x = np.asarray(items)
         except ValueError:
             return [as_array(function, name, item) for item in items]
-    if getattr(x, "is_sparse", False):
-        message = f"{function}: `{name}` must be dense; got a sparse tensor; use {name}.to_dense()."
-        raise TypeError(message)
+    check_dense_on_cpu(function, name, x)
     if x.ndim < ndim:
         message = (
             f"{function}: `{name}` must have at least {ndim} dimension(s), the leading ones count "

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from otopt._backend import as_numpy as array_of
+from otopt._backend import as_numpy
 from otopt._backend import kernels as select_kernels
 from otopt._core.clouds import PointCost
 from otopt._core.interrupts import Interrupts
@@ -28,7 +28,7 @@ from otopt._solvers.network_simplex import Limits, NotFiniteError, ResumePoint, 
 
 from ._exact_assembly import assemble, dual_value, linear_value
 from ._price_start import price_start
-from ._tensors import as_numpy
+from ._tensors import result_as_numpy
 from .result import OTResult
 
 __all__ = [
@@ -215,11 +215,11 @@ def _resume_point(function, warm_start, problem):
     arcs = None
     potentials = warm_start
     if isinstance(warm_start, OTResult):
-        warm_start = as_numpy(warm_start)
+        warm_start = result_as_numpy(warm_start)
         potentials = warm_start.potentials
         arcs = _kept_arcs(warm_start, problem)
     try:
-        source, target = (as_floats(function, "warm_start", array_of(x)) for x in potentials)
+        source, target = (as_floats(function, "warm_start", as_numpy(x)) for x in potentials)
     except (TypeError, ValueError):
         message = f"{rule}; got {type(warm_start).__name__}."
         raise TypeError(message) from None

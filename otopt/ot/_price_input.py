@@ -10,6 +10,7 @@ import numpy as np
 from otopt._backend import (
     TensorHome,
     as_numpy,
+    check_dense,
     is_tensor,
     kernels,
     numpy_views,
@@ -100,9 +101,7 @@ def read_rows(function, scores, row_mass=None):
 
 def _device_rows(function, scores, row_mass):
     torch = torch_module()
-    if scores.device.type == "meta":
-        message = f"{function}: `scores` must hold numbers; got a tensor on meta, which has none."
-        raise ValueError(message)
+    check_dense(function, "scores", scores)
     if not scores.is_floating_point():
         message = f"{function}: `scores` must hold floats; got {scores.dtype}; use scores.float()."
         raise TypeError(message)

@@ -22,7 +22,7 @@ from ._assembly import assemble
 from ._multilevel import is_large
 from ._relaxation import STOPS, Monitor, relax
 from ._small import has_small_shape, is_dense, is_small, relax_small
-from ._tensors import as_numpy
+from ._tensors import result_as_numpy
 from .result import OTResult
 
 __all__ = ["Settings", "check_settings", "check_warm_start", "solve", "warn_of_failure"]
@@ -71,7 +71,7 @@ def check_warm_start(function, warm_start, shape=None):
             f"{shape}; solve cold instead."
         )
         raise ValueError(message)
-    return as_numpy(warm_start)
+    return result_as_numpy(warm_start)
 
 
 def solve(

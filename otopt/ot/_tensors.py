@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from otopt._backend import TensorHome, is_tensor
-from otopt._backend import as_numpy as array_of
+from otopt._backend import TensorHome, as_numpy, is_tensor
 
 from .result import OTResult, Potentials
 
-__all__ = ["as_numpy", "as_tensors"]
+__all__ = ["as_tensors", "result_as_numpy"]
 
 
 def as_tensors(result: OTResult, home: TensorHome) -> OTResult:
@@ -33,7 +32,7 @@ def as_tensors(result: OTResult, home: TensorHome) -> OTResult:
     )
 
 
-def as_numpy(result: OTResult) -> OTResult:
+def result_as_numpy(result: OTResult) -> OTResult:
     """Return the result with what a warm start reads as NumPy arrays."""
     if not is_tensor(result.mass):
         return result
@@ -44,7 +43,7 @@ def as_numpy(result: OTResult) -> OTResult:
     mass: Any = result.mass
     return replace(
         result,
-        rows=array_of(result.rows),
+        rows=as_numpy(result.rows),
         mass=_double(mass),
         relaxed=relaxed,
         potentials=Potentials(source, target),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from otopt._backend import is_tensor, kernels
+from otopt._backend import check_dense, is_tensor, kernels
 from otopt._core.validation import as_flag
 from otopt._oracles.monge import MongeCost
 
@@ -134,11 +134,7 @@ def _checked(A, cost, support, weights, delta, normalize):
         from ._multimarginal_torch import solve_tensors
 
         for x in A if isinstance(A, (list, tuple)) else (A,):
-            if is_tensor(x) and (x.device.type == "meta" or x.is_sparse):
-                message = (
-                    f"{NAME}: `A` must be dense and hold numbers; got {x.layout} on {x.device}."
-                )
-                raise TypeError(message)
+            check_dense(NAME, "A", x)
         value, dual = solve_tensors(A, cost, support, weights, delta, normalize)
     else:
         marginals = read_marginals(A, support, normalize)

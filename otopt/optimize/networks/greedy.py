@@ -112,7 +112,7 @@ def greedy_search(
     patience = as_positive_int(name, "patience", patience)
     normal = np.random.Generator(np.random.Philox(key=(run.seed, 2)))
     theta, failures = run.theta, 0
-    progress = None if progress is None else as_flag(name, "progress", progress)
+    progress = as_flag(name, "progress", progress, optional=True)
     with StatusLine(progress) as line, Interrupts() as interrupts:
         while run.goes_on(interrupts, line):
             best, chosen = run.search.loss, None

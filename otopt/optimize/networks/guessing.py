@@ -13,7 +13,7 @@ import numpy as np
 from otopt._backend import kernels
 from otopt._core.interrupts import Interrupts
 from otopt._core.progress import StatusLine
-from otopt._core.validation import as_flag, as_positive_int, as_real, as_threads
+from otopt._core.validation import as_flag, as_integer, as_positive_int, as_real, as_threads
 from otopt.errors import ConvergenceWarning
 from otopt.optimize._acceptance import acceptance, as_confidence
 from otopt.optimize._inputs import as_count
@@ -98,10 +98,7 @@ class NetworkSamples:
         ValueError, TypeError
             For an index that is none.
         """
-        i = as_count("theta", "i", i)
-        if i >= len(self):
-            message = f"theta: `i` must be below the number of networks, {len(self)}; got {i}."
-            raise ValueError(message)
+        i = as_integer("theta", "i", i, low=0, below=len(self))
         return self.net.draw(self.seed, int(self.indices[i]), bool(self.swaps[i]))
 
 
@@ -224,7 +221,7 @@ def guess_and_check(
     order = _alternated(y)
     signs = (2 * y[order] - 1).astype(np.float32)
     check = kernels("guess").search(net._kind, net._sizes, X[order], signs, seed, low, high)
-    progress = None if progress is None else as_flag(NAME, "progress", progress)
+    progress = as_flag(NAME, "progress", progress, optional=True)
     with StatusLine(progress) as line, Interrupts() as interrupts:
         found, end, status = _collect(
             check, start, start + limit // 2, wanted, threads, time_limit, interrupts, line

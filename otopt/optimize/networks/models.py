@@ -8,7 +8,7 @@ from math import prod
 import numpy as np
 
 from otopt._backend import is_tensor, kernels
-from otopt._core.validation import as_array, as_flag, as_index, as_positive_int, as_real
+from otopt._core.validation import as_array, as_flag, as_integer, as_positive_int, as_real
 from otopt._kernels.reference_guess import linear_logits
 from otopt._kernels.reference_lenet import FullSearch, normalised_loss
 
@@ -90,7 +90,8 @@ class Network:
             For numbers that are no integers in [0, 2^64).
         """
         seed, candidate = (
-            _below_2_64("draw", name, x) for name, x in (("seed", seed), ("candidate", candidate))
+            as_integer("draw", name, x, low=0, below=2**64)
+            for name, x in (("seed", seed), ("candidate", candidate))
         )
         theta = kernels("philox").signed32(seed, [candidate], self.size)[0]
         if as_flag("draw", "swap", swap):
@@ -273,7 +274,7 @@ class Linear(Network):
 
     def __post_init__(self):
         as_positive_int("Linear", "features", self.features)
-        _refuse_one_class("Linear", self.classes)
+        as_integer("Linear", "classes", self.classes, low=2)
 
     @property
     def shapes(self) -> dict:
@@ -334,7 +335,7 @@ class LeNet(Network):
         as_positive_int("LeNet", "channels", self.channels)
         as_positive_int("LeNet", "side", self.side)
         as_real("LeNet", "width", self.width, low=1 / 6)
-        _refuse_one_class("LeNet", self.classes)
+        as_integer("LeNet", "classes", self.classes, low=2)
         if self.side < 16 or self.side % 4:
             message = (
                 "LeNet: `side` must be a multiple of 4 and at least 16; "
@@ -370,22 +371,3 @@ class LeNet(Network):
 
     def _search(self, theta, X, y):
         return kernels("lenet").Search(theta, X, y, self._sizes, self.classes)
-
-
-def _refuse_one_class(function, classes):
-    if as_positive_int(function, "classes", classes) < 2:
-        message = f"{function}: `classes` must be an integer >= 2; got {classes}."
-        raise ValueError(message)
-
-
-def _below_2_64(function, name, x):
-    rule = f"{function}: `{name}` must be an integer in [0, 2^64)"
-    try:
-        value = as_index(x)
-    except TypeError:
-        message = f"{rule}; got {x!r} of type {type(x).__name__}."
-        raise TypeError(message) from None
-    if not 0 <= value < 2**64:
-        message = f"{rule}; got {value}."
-        raise ValueError(message)
-    return value

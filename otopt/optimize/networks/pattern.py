@@ -121,7 +121,7 @@ def pattern_search(
     batch = as_positive_int(name, "batch", batch)
     search, end = run.search, 2 * len(run.theta)
     opportunistic = as_flag(name, "opportunistic", opportunistic)
-    progress = None if progress is None else as_flag(name, "progress", progress)
+    progress = as_flag(name, "progress", progress, optional=True)
     with StatusLine(progress) as line, Interrupts() as interrupts:
         while run.goes_on(interrupts, line):
             place, order = 0, run.moves + run.halvings

@@ -49,9 +49,7 @@ def documented(name):
         ]
     found = set()
     for doc in docs:
-        section = re.search(
-            r"Raises\n\s*-+\n(.*?)(\n\n\s*\w+( \w+)?\n\s*---|$)", doc, flags=re.DOTALL
-        )
+        section = re.search(RAISES, doc, flags=re.DOTALL)
         found |= set(re.findall(r"\b(\w+Error)\b", section[1])) if section else set()
     return tuple(getattr(builtins, e, None) or getattr(errors, e) for e in sorted(found))
 
