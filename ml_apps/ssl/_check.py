@@ -53,17 +53,21 @@ def finite(function, name, x):
         )
 
 
-def labels(function, name, values, count):
-    """Refuse labels that are missing: no integer >= 0 for every one of `count` rows."""
+def labels(function, name, values, count, classes=None):
+    """Refuse labels unless each of `count` rows has an integer in 0, ..., classes - 1."""
+    upper = "" if classes is None else f" and < {classes}"
     given = "None" if values is None else f"{type(values).__name__} of {len(values)}"
     if isinstance(values, torch.Tensor):
         given = f"shape {tuple(values.shape)}, {values.dtype}"
         is_integer = not (values.is_floating_point() or values.dtype == torch.bool)
         if is_integer and values.shape == (count,):
-            if count == 0 or values.min() >= 0:
+            wrong = values < 0
+            if classes is not None:
+                wrong |= values >= classes
+            if not wrong.any():
                 return
-            given = f"{int(values.min())} for {int((values < 0).sum())} of them"
+            given = f"{int(values[wrong][0])} and the like for {int(wrong.sum())} of them"
     raise ValueError(
-        f"{function}: {name} must be a tensor with an integer >= 0 for every row ({count}); got "
-        f"{given}; leave out what has no label"
+        f"{function}: {name} must be a tensor with an integer >= 0{upper} for every row "
+        f"({count}); got {given}; leave out what has no label"
     )

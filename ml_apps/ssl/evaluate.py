@@ -6,7 +6,7 @@ import torch
 from torch.nn import functional as F
 
 __all__ = [
-    "FewLabels", "crossed_interval", "draw_labels", "few_labels", "knn", "linear_probe",
+    "Accuracies", "crossed_interval", "draw_labels", "few_labels", "knn", "linear_probe",
     "logistic", "t_interval", "tuned_probe",
 ]  # fmt: skip
 
@@ -97,13 +97,13 @@ def logistic(x, labels, classes, *, l2=1e-3, maxiter=200):
     return weight.detach(), bias.detach()
 
 
-class FewLabels(NamedTuple):
-    """Accuracies over draws of labels.
+class Accuracies(NamedTuple):
+    """Accuracies over draws of labels, or over tasks.
 
     Attributes
     ----------
     mean, half_width : float
-        Of the 95 % interval over the draws.
+        Of the 95 % interval over the draws. It knows nothing of other seeds of the training.
     accuracies : list of float
     """
 
@@ -129,7 +129,7 @@ def few_labels(train, train_labels, test, test_labels, *, per_class=5, draws=10,
 
     Returns
     -------
-    FewLabels
+    Accuracies
 
     Raises
     ------
@@ -143,7 +143,7 @@ def few_labels(train, train_labels, test, test_labels, *, per_class=5, draws=10,
         accuracies.append(
             linear_probe(train[chosen], train_labels[chosen], test, test_labels, l2=l2)
         )
-    return FewLabels(*t_interval(accuracies), accuracies)
+    return Accuracies(*t_interval(accuracies), accuracies)
 
 
 def draw_labels(labels, per_class, *, generator):

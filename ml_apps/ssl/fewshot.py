@@ -8,9 +8,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ml_apps.ssl import _check
-from ml_apps.ssl.evaluate import logistic, t_interval
+from ml_apps.ssl.evaluate import Accuracies, logistic, t_interval
 
-__all__ = ["Episode", "FewShot", "accuracy", "fewshot_episodes", "linear", "nearest_prototype"]
+__all__ = ["Episode", "accuracy", "fewshot_episodes", "linear", "nearest_prototype"]
 
 
 class Episode(NamedTuple):
@@ -147,21 +147,6 @@ def linear(support, support_labels, query, *, l2=1e-3):
     return (F.normalize(query, dim=1) @ weight.T + bias).argmax(dim=1)
 
 
-class FewShot(NamedTuple):
-    """Accuracies over tasks.
-
-    Attributes
-    ----------
-    mean, half_width : float
-        Of the 95 % interval over the tasks. It knows nothing of other seeds of the training.
-    accuracies : list of float
-    """
-
-    mean: float
-    half_width: float
-    accuracies: list
-
-
 def accuracy(episodes, classify=nearest_prototype):
     """Share of the queries that are given to their class, over tasks.
 
@@ -173,7 +158,7 @@ def accuracy(episodes, classify=nearest_prototype):
 
     Returns
     -------
-    FewShot
+    Accuracies
 
     Raises
     ------
@@ -194,4 +179,4 @@ def accuracy(episodes, classify=nearest_prototype):
         accuracies.append(float((found == e.query_labels).double().mean()))
     if not accuracies:
         raise ValueError("accuracy: there must be at least one episode; got none")
-    return FewShot(*t_interval(accuracies), accuracies)
+    return Accuracies(*t_interval(accuracies), accuracies)

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from ml_apps.ssl import models
-from ml_apps.ssl._check import choice
+from ml_apps.ssl import _check, models
 from ml_apps.ssl.losses import ContrastiveRegularizer
 from ml_apps.ssl.recipes import LOSSES
 from ml_apps.ssl.training import Config, Run
@@ -95,7 +94,7 @@ class Finetuning(Run):
     """
 
     def __init__(self, config, images, labels, encoder, folder=None, *, projector=None):
-        _check(config, images, labels)
+        _refuse(config, images, labels)
         self._pretrained = encoder, projector
         super().__init__(config, images, folder)
         del self._pretrained
@@ -156,18 +155,8 @@ class Finetuning(Run):
         return float((found == labels.cpu()).double().mean())
 
 
-def _check(config, images, labels):
-    choice("Finetuning", "method", config.method, tuple(LOSSES))
-    if not isinstance(labels, torch.Tensor) or labels.shape != images.shape[:1]:
-        given = tuple(labels.shape) if isinstance(labels, torch.Tensor) else labels
-        raise ValueError(
-            f"Finetuning: labels must be a tensor of shape ({len(images)},), one for every image; "
-            f"got {given}; leave images without a label out"
-        )
-    if bool(((labels < 0) | (labels >= config.classes)).any()):
-        raise ValueError(
-            f"Finetuning: labels must be in [0, {config.classes}); got {int(labels.min())} to "
-            f"{int(labels.max())}; leave images without a label out, or set config.classes"
-        )
-    if not torch.isfinite(images).all():
-        raise ValueError("Finetuning: images must be finite; got NaN or infinity")
+def _refuse(config, images, labels):
+    who = "Finetuning"
+    _check.choice(who, "method", config.method, tuple(LOSSES))
+    _check.labels(who, "labels", labels, len(images), config.classes)
+    _check.finite(who, "images", images)

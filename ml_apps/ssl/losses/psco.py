@@ -3,10 +3,11 @@
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from ml_apps.ssl import _check, assignments, processes, terms
+from ml_apps.ssl.losses._base import TwoViewLoss
 
 __all__ = ["PsCo", "PsCoLoss"]
 
@@ -28,7 +29,7 @@ class PsCo(NamedTuple):
     instance: Tensor
 
 
-class PsCoLoss(nn.Module):
+class PsCoLoss(TwoViewLoss):
     r"""Pseudo-supervised contrast: K items of a queue as the shots of every image, and MoCo.
 
     .. math::
@@ -97,7 +98,7 @@ class PsCoLoss(nn.Module):
         iterations=3,
         gather_distributed=False,
     ):
-        super().__init__()
+        super().__init__(gather_distributed=gather_distributed)
         _check.positive(
             "PsCoLoss", temperature=temperature, instance_temperature=instance_temperature,
             eps=eps, iterations=iterations,
@@ -110,23 +111,6 @@ class PsCoLoss(nn.Module):
         self.queue, self.num_shots, self.weight = queue, num_shots, weight
         self.temperature, self.instance_temperature = temperature, instance_temperature
         self.assignment, self.eps, self.iterations = assignment, eps, iterations
-        self.gather_distributed = gather_distributed
-
-    def forward(self, z_a, z_b):
-        """Value of the loss.
-
-        Parameters
-        ----------
-        z_a : Tensor, shape (n, d)
-            Predictions of the online network for one view.
-        z_b : Tensor, shape (n, d)
-            Embeddings of the momentum network for the other.
-
-        Returns
-        -------
-        Tensor, shape ()
-        """
-        return self.components(z_a, z_b).total
 
     def components(self, z_a, z_b):
         """The loss and its terms, without the weight.

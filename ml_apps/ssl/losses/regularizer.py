@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ml_apps.ssl._check import views
+from ml_apps.ssl import _check
 
 __all__ = ["ContrastiveRegularizer", "Regularized"]
 
@@ -98,7 +98,7 @@ class ContrastiveRegularizer(nn.Module):
         ----------
         logits : Tensor, shape (n, c)
             Of the classifier, for the images of `h_a`.
-        labels : Tensor of int64, shape (n,)
+        labels : Tensor of int, shape (n,)
             In [0, c); every image has one.
         h_a, h_b : Tensor, shape (n, d)
             Features of two views; row i of all four belongs to image i.
@@ -113,8 +113,8 @@ class ContrastiveRegularizer(nn.Module):
             If shapes disagree, labels are missing or out of range, or logits or features are not
             finite.
         """
-        _check(logits, labels, h_a, h_b)
-        supervised = F.cross_entropy(logits, labels)
+        _refuse(logits, labels, h_a, h_b)
+        supervised = F.cross_entropy(logits, labels.long())
         if self.theta == 0:
             return Regularized(supervised, supervised, torch.zeros_like(supervised))
         z_a, z_b = self.projector(torch.cat([h_a, h_b])).chunk(2)  # statistics of both views
@@ -122,34 +122,14 @@ class ContrastiveRegularizer(nn.Module):
         return Regularized(supervised + self.theta * contrastive, supervised, contrastive)
 
 
-def _check(logits, labels, h_a, h_b):
+def _refuse(logits, labels, h_a, h_b):
     who = "ContrastiveRegularizer"
-    views(who, h_a, h_b)
+    _check.views(who, h_a, h_b)
     if logits.ndim != 2 or len(logits) != len(h_a):
         raise ValueError(
             f"{who}: logits must have shape ({len(h_a)}, classes), as the features have "
             f"{len(h_a)} rows; got {tuple(logits.shape)}"
         )
-    if not isinstance(labels, Tensor) or labels.dtype != torch.int64:
-        given = labels.dtype if isinstance(labels, Tensor) else labels
-        raise ValueError(
-            f"{who}: labels must be a tensor of int64, one for every image; got {given}; "
-            "without labels there is nothing to fine-tune to"
-        )
-    if labels.shape != logits.shape[:1]:
-        raise ValueError(
-            f"{who}: labels must have shape ({len(logits)},), one for every image; got "
-            f"{tuple(labels.shape)}; leave images without a label out"
-        )
-    classes = logits.shape[1]
-    if bool(((labels < 0) | (labels >= classes)).any()):
-        raise ValueError(
-            f"{who}: labels must be in [0, {classes}); got {int(labels.min())} to "
-            f"{int(labels.max())}; leave images without a label out"
-        )
+    _check.labels(who, "labels", labels, len(logits), logits.shape[1])
     for name, x in (("logits", logits), ("h_a", h_a), ("h_b", h_b)):
-        if not torch.isfinite(x).all():
-            raise ValueError(
-                f"{who}: {name} must be finite; got NaN or infinity; look at the images, or lower "
-                "the learning rate"
-            )
+        _check.finite(who, name, x)

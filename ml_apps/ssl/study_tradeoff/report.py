@@ -57,7 +57,7 @@ def recovered(records, theta, at=AT):
 
 
 def cells(records, mixture, per_class, value):
-    """A table (seeds, draws) of `value(record)`, of the seeds with every draw; None without two."""
+    """A table (seeds, draws) of `value(record)`, of the seeds with every draw; none without two."""
     found = {
         (r["seed"], r["draw"]): value(r)
         for r in records
