@@ -69,7 +69,7 @@ def main():
         "others. What it uses,\nwith the extras that ask for it, as its metadata says; written by "
         "`python .ci/licences.py`.\n"
         "Not permissive: Py-BOBYQA (GPL). It is a peer of `benchmarks.optimizers`, in the extra "
-        "`bench`\nalone; otopt and ml_apps never import it.\n\n"
+        "`bench`\n(and so in `all`); otopt and ml_apps never import it.\n\n"
         "| package | extras | licence |\n|---|---|---|\n"
         + "".join(f"| {name} | {groups} | {said} |\n" for name, groups, said in found)
     )

@@ -28,7 +28,7 @@ def summary(run):
     for family, bar in (("plane", 4), ("grid", 3), ("10-D", 1.5)):
         chosen = [c for c in large if c["family"] == family]
         rows += _slowest(f"{family}, n = 2000 and 4000", chosen, bar)
-    for family in ("noise", "integers", "clusters"):
+    for family in ("noise", "integers", "clusters", "router"):
         rows += _slowest(family, [c for c in cells if c["family"] == family], 1)
     rows += _slowest("n = 500", [c for c in cells if c["n"] <= 512], 1)
     rows += _slowest("4096 x 64", [c for c in cells if c["m"] == 64], 1)

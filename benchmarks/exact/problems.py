@@ -4,7 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-FAMILIES = ("plane", "grid", "10-D", "noise", "integers", "clusters")
+from benchmarks.sparse_ot.problems import router
+
+FAMILIES = ("plane", "grid", "10-D", "noise", "integers", "clusters", "router")
 SIZES = (500, 1000, 2000, 4000, 8000)
 WEIGHTS = ("uniform", "random")
 TALL = (4096, 64)
@@ -90,6 +92,7 @@ COSTS = {
     "noise": noise,
     "integers": integers,
     "clusters": clusters,
+    "router": router,
 }
 
 
