@@ -27,9 +27,9 @@ RESULTS = Path(__file__).parent.parent / "results"
 
 def repeats_for(cell, quick):
     """Three where a pair takes little time or a promise of speed is read off the cell."""
-    promised = cell.cost == "gauss" and cell.reg == 1.0 and cell.k in (4, 16)
+    promised = cell.reg == 1.0 and cell.k in (4, 16)
     small = cell.n * cell.m <= 10_000
-    return 3 if not quick and (small or (promised and cell.n == cell.m <= 1000)) else 1
+    return 3 if not quick and (small or (promised and cell.n == cell.m in (500, 1000))) else 1
 
 
 def plan_of_run(quick, once=False):

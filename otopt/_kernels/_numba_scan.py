@@ -4,10 +4,13 @@ import numpy as np
 from numba import njit
 
 from ._numba_column import window_floor
+from ._numba_prefetch import prefetch
 
 # Scanned block: short enough to stay in L1, long enough for the vector units.
 BLOCK = 128
 CHUNK = 32  # entries that share a maximum
+AHEAD = 256  # entries by which memory is asked for before they are read
+LINE = 8  # entries of a cache line, or of half a line in single precision
 
 
 @njit(cache=True)
@@ -33,6 +36,8 @@ def chunk_peaks(alpha, c, peaks):
         # Slices, whose indices are known to be non-negative.
         x = alpha[chunk * CHUNK : (chunk + 1) * CHUNK]
         y = c[chunk * CHUNK : (chunk + 1) * CHUNK]
+        for i in range(0, CHUNK, LINE):
+            prefetch(y, AHEAD + i)  # runs on into the next column
         even = 8 * (x.shape[0] // 8)
         m0 = m1 = m2 = m3 = m4 = m5 = m6 = m7 = -np.inf
         for i in range(0, even, 8):

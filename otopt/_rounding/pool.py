@@ -45,7 +45,8 @@ class Pool:
         if feeders:
             feeder_columns, feeder_rows = oracle.cheapest_feeders(alpha, extra)
             chosen.append(feeder_columns * n + feeder_rows)
-        keys = np.unique(np.concatenate(chosen))
+        keys = np.sort(np.concatenate(chosen))  # half the time of `np.unique`
+        keys = keys[np.diff(keys, prepend=-1) > 0]
         masses = np.zeros(len(keys))
         masses[np.searchsorted(keys, support)] = mass
         column, row = np.divmod(keys, n)

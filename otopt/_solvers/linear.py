@@ -84,7 +84,9 @@ def solve_sparse(compressed, g):
     from scipy.sparse import csc_array
 
     indptr, indices, values = compressed
-    factor = _factorise(csc_array((values, indices, indptr), shape=(len(g), len(g))))
+    H = csc_array((values, indices, indptr), shape=(len(g), len(g)))
+    H.has_canonical_format = True  # there are no duplicates, and SuperLU needs no order of rows
+    factor = _factorise(H)
     if factor is None:
         return None
     d = factor.solve(g)
