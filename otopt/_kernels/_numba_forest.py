@@ -86,6 +86,13 @@ def _exchange(parent, arc, entering, i, j, leaving, u, v):
 
 
 @njit(cache=True)
+def _heaviest_first(mass):
+    """The arcs that carry mass; most carry none, and sorting those takes longer than the rest."""
+    support = np.flatnonzero(mass > 0.0)
+    return support[np.argsort(-mass[support], kind="mergesort")]
+
+
+@njit(cache=True)
 def cancel_cycles(rows, columns, mass, price, n, m, k):
     """Push mass round every cycle of the support until one arc of it is empty, in place.
 
@@ -101,9 +108,7 @@ def cancel_cycles(rows, columns, mass, price, n, m, k):
     seen = np.full(n + m, -1)
     arcs = np.empty(n + m + 1, np.int64)
     signs = np.empty(n + m + 1)
-    for e in np.argsort(-mass):
-        if mass[e] <= 0.0:
-            break
+    for e in _heaviest_first(mass):
         i, j = rows[e], n + columns[e]
         length = _cycle(parent, arc, e, i, j, seen, arcs, signs)
         if length == 0:
@@ -130,19 +135,21 @@ def cancel_cycles(rows, columns, mass, price, n, m, k):
 
 
 @njit(cache=True)
-def _count_nonzeros(columns, mass, degree):
-    degree[:] = 0
-    for e in range(columns.shape[0]):
-        degree[columns[e]] += mass[e] > 0.0
+def _count_cycle(columns, mass, arcs, length, degree, sign):
+    """Take the nonzeros of a cycle out of the counts, or put them back."""
+    for q in range(length):
+        if mass[arcs[q]] > 0.0:
+            degree[columns[arcs[q]]] += sign
 
 
 @njit(cache=True)
-def _lightest_overfull(columns, mass, degree, k):
-    """The lightest arc of the columns with more than k nonzeros, or -1."""
+def _lightest_overfull(arc, columns, mass, degree, k):
+    """The lightest arc of the columns with more than k nonzeros, of equals the first."""
     best = -1
-    for e in range(columns.shape[0]):
-        overfull = degree[columns[e]] > k[columns[e]] and mass[e] > 0.0
-        if overfull and (best < 0 or mass[e] < mass[best]):
+    for e in arc:
+        if e < 0 or mass[e] <= 0.0 or degree[columns[e]] <= k[columns[e]]:
+            continue
+        if best < 0 or mass[e] < mass[best] or (mass[e] == mass[best] and e < best):
             best = e
     return best
 
@@ -190,7 +197,10 @@ def pivot_to_capacity(rows, columns, mass, price, n, m, k, luck, patience):
     pivots that leave as many nonzeros too many. Returns whether every column has at most k.
     """
     parent, arc = cancel_cycles(rows, columns, mass, price, n, m, k)
-    degree = np.empty(m, np.int64)
+    closed = np.empty(m, np.bool_)
+    degree = np.zeros(m, np.int64)
+    for e in range(rows.shape[0]):
+        degree[columns[e]] += mass[e] > 0.0
     branch = np.empty(n + m, np.int64)
     odd = np.empty(n + m, np.int64)
     even = np.empty(n + m, np.int64)
@@ -201,9 +211,6 @@ def pivot_to_capacity(rows, columns, mass, price, n, m, k, luck, patience):
     pivot = idle = 0
     fewest = np.iinfo(np.int64).max
     while True:
-        # Counted afresh: a push between equal masses may empty several arcs, and one that moves
-        # nothing none.
-        _count_nonzeros(columns, mass, degree)
         excess = np.maximum(degree - k, 0).sum()
         if excess == 0:
             return True
@@ -211,16 +218,20 @@ def pivot_to_capacity(rows, columns, mass, price, n, m, k, luck, patience):
             fewest, idle = excess, 0
         if idle == patience:
             return False
-        target = _lightest_overfull(columns, mass, degree, k)
+        target = _lightest_overfull(arc, columns, mass, degree, k)
         root = n + columns[target]
         _hang(parent, arc, root, -1, -1)
         _paths_to(root, parent, arc, mass, price, branch, odd, even, toll, arcs)
+        for c in range(m):
+            closed[c] = branch[n + c] < 0 or n + c == root
+            if not closed[c] and degree[c] >= k[c]:  # entered only by what it leaves again
+                closed[c] = odd[n + c] < 0 or columns[odd[n + c]] != c
         entering, rank, merit = -1, 3, np.inf
         for e in range(rows.shape[0]):
             i, j = rows[e], n + columns[e]
-            if mass[e] > 0.0 or j == root or branch[i] == branch[j]:
+            if closed[columns[e]] or mass[e] > 0.0:
                 continue
-            if branch[i] < 0 or branch[j] < 0:  # on another tree: closes no cycle
+            if branch[i] < 0 or branch[i] == branch[j]:  # on another tree: closes no cycle
                 continue
             # Round the cycle mass falls at the odd places of both paths, the first into the root.
             leaving = odd[i]
@@ -233,6 +244,8 @@ def pivot_to_capacity(rows, columns, mass, price, n, m, k, luck, patience):
                 e_rank, e_merit = 0, (price[e] + toll[i] + toll[j]) * mass[leaving]
             elif branch[i] == rows[target]:
                 e_rank, e_merit = 1, -mass[leaving]
+            elif rank < 2:
+                continue
             else:
                 e_rank, e_merit = 2, luck[(pivot * 7919 + e) % luck.shape[0]]
             if e_rank < rank or (e_rank == rank and e_merit < merit):
@@ -243,7 +256,10 @@ def pivot_to_capacity(rows, columns, mass, price, n, m, k, luck, patience):
         i, j = rows[e], n + columns[e]
         length = _cycle(parent, arc, e, i, j, seen, arcs, signs)
         leaving = _smallest(mass, arcs, signs, length, -1.0)
+        # A push between equal masses may empty several arcs, and one that moves nothing none.
+        _count_cycle(columns, mass, arcs, length, degree, -1)
         _push_round(mass, arcs, signs, length, mass[leaving], leaving)
+        _count_cycle(columns, mass, arcs, length, degree, 1)
         _exchange(parent, arc, e, i, j, leaving, rows[leaving], n + columns[leaving])
         pivot += 1
         idle += 1
@@ -260,9 +276,7 @@ def settle_on_forest(rows, columns, mass, row_need, column_need):
     m = column_need.shape[0]
     parent = np.full(n + m, -1)
     arc = np.full(n + m, -1)
-    for e in np.argsort(-mass):
-        if mass[e] <= 0.0:
-            break
+    for e in _heaviest_first(mass):
         i, j = rows[e], n + columns[e]
         if _top(parent, i) != _top(parent, j):
             _hang(parent, arc, i, j, e)
