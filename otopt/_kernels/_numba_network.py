@@ -3,104 +3,10 @@
 import numpy as np
 from numba import njit
 
-from ._numba_cost_rows import bounds_at, entry, row_list, row_minimum, row_space, rows_at_once
+from ._numba_cost_rows import bounds_at, row_list, row_minimum, row_space, rows_at_once
 from ._numba_tree import column_prices, pivot
 
 OPTIMAL, PAUSED = 0, 1
-
-
-@njit(cache=True, nogil=True)
-def greedy_flow(C, v, supply, demand, columns, order):
-    """Fill listed arcs in the given order, then what is left by the cheapest open column.
-
-    `order` ranks the entries of the lists, row by row. Every arc empties its row or its column, so
-    the arcs form a forest.
-    """
-    n, m = supply.shape[0], demand.shape[0]
-    length = columns.shape[1]
-    row_left = supply.copy()
-    column_left = demand.copy()
-    arc_rows = np.empty(n + m, np.int64)
-    arc_columns = np.empty(n + m, np.int64)
-    flow = np.empty(n + m, np.int64)
-    count = 0
-    for t in range(order.shape[0]):
-        i = order[t] // length
-        if row_left[i] == 0:
-            continue
-        j = columns[i, order[t] - i * length]
-        moved = min(row_left[i], column_left[j])
-        if moved > 0:
-            row_left[i] -= moved
-            column_left[j] -= moved
-            arc_rows[count] = i
-            arc_columns[count] = j
-            flow[count] = moved
-            count += 1
-    open_columns = np.flatnonzero(column_left)
-    left = open_columns.shape[0]
-    for i in range(n):
-        while row_left[i] > 0:
-            best = np.inf
-            at = 0
-            for t in range(left):
-                j = open_columns[t]
-                x = entry(C, i, j) - v[j]
-                if x < best:
-                    best = x
-                    at = t
-            j = open_columns[at]
-            moved = min(row_left[i], column_left[j])
-            row_left[i] -= moved
-            column_left[j] -= moved
-            arc_rows[count] = i
-            arc_columns[count] = j
-            flow[count] = moved
-            count += 1
-            if column_left[j] == 0:
-                left -= 1
-                open_columns[at] = open_columns[left]
-    return arc_rows[:count], arc_columns[:count], flow[:count]
-
-
-@njit(cache=True, nogil=True)
-def forest_flow(rows, columns, supply, demand):
-    """The flow on a forest of arcs that meets supply and demand, by stripping leaves.
-
-    Second result: whether there is one. It is unique.
-    """
-    n = supply.shape[0]
-    size = n + demand.shape[0]
-    arcs = rows.shape[0]
-    degree = np.zeros(size, np.int64)
-    incident = np.zeros(size, np.int64)  # exclusive or of the arcs at a node: of a leaf, its arc
-    left = np.empty(size, np.int64)
-    left[:n] = supply
-    left[n:] = demand
-    for e in range(arcs):
-        for x in (rows[e], n + columns[e]):
-            degree[x] += 1
-            incident[x] ^= e
-    flow = np.zeros(arcs, np.int64)
-    for first in range(size):
-        x = first
-        while degree[x] == 1:
-            e = incident[x]
-            y = n + columns[e] if x < n else rows[e]
-            moved = left[x]
-            if moved < 0:
-                return flow, False
-            flow[e] = moved
-            left[x] = 0
-            left[y] -= moved
-            degree[x] = 0
-            degree[y] -= 1
-            incident[y] ^= e
-            x = y
-    for x in range(size):
-        if left[x] != 0 or degree[x] != 0:
-            return flow, False
-    return flow, True
 
 
 @njit(cache=True, nogil=True)

@@ -28,7 +28,6 @@ FROM_PRICES = "network simplex from prices"
 AUGMENTING = "shortest augmenting paths, network simplex"
 FEW_COLUMNS = 32  # rows for each: prices say more than levels do
 PRICED = 10_000  # entries from which prices pay
-GREEDY = 16  # listed arcs for each row that a starting flow may use
 MATCHING_WORK = 60  # entries that augmenting paths may look at, over those that are listed
 LOOSE = 0.02  # share of rows that a matching may leave to the simplex
 
@@ -144,8 +143,7 @@ def solve_network(
         arcs = Arcs(np.arange(C.shape[0]), column_of, supply)
         u = kernels.row_potentials(C, v)
     elif arcs is None:
-        order = _cheapest_first((cost - u[:, None] - v[columns]).ravel(), GREEDY * C.shape[0])
-        arcs = Arcs(*kernels.greedy_flow(C, v, supply, demand, columns, order))
+        arcs = Arcs(*kernels.regret_flow(C, v, supply, demand, columns, cost))
     if limits.check():
         return NetworkSolution(arcs, u, v, optimal=False, method=method)
     basis = arcs, (u, v)
@@ -195,14 +193,6 @@ def _loose(C, u, v, column_of, tol):
     """Share of the rows that a matching gives a column which their potentials find too dear."""
     slack = entries(C, np.arange(len(u)), column_of) - u - v[column_of]
     return float((slack > tol).mean())
-
-
-def _cheapest_first(reduced, most):
-    """Places of the `most` smallest entries, in order."""
-    if len(reduced) <= most:
-        return np.argsort(reduced)
-    least = np.argpartition(reduced, most)[:most]
-    return least[np.argsort(reduced[least])]
 
 
 def _list_length(candidates, n, m):
