@@ -1,12 +1,21 @@
-"""Starting flows, and the pricing loop of the network simplex."""
+"""The pricing loop of the network simplex."""
 
 import numpy as np
 from numba import njit
 
-from ._numba_cost_rows import bounds_at, row_list, row_minimum, row_space, rows_at_once
+from ._numba_cost_rows import (
+    bounds_at,
+    entry,
+    row_list,
+    row_minimum,
+    row_space,
+    rows_at_once,
+    short_row_minimum,
+)
 from ._numba_tree import column_prices, pivot
 
 OPTIMAL, PAUSED = 0, 1
+LOOKED = 16  # rows for each place of a batch that are priced before what was found enters
 
 
 @njit(cache=True, nogil=True)
@@ -51,12 +60,31 @@ def scattering_stride(n):
 
 
 @njit(cache=True, nogil=True)
+def _cheapest_arc(C, columns, cost, i, v, level, following):
+    """Column, cost and price of the cheapest arc of row i, or column -1 where none is below `level`.
+
+    Among those that are listed, or in a short row, of which none is, among all.
+    """
+    if columns.shape[1] > 0:
+        slot, x = _price_list(columns[i], cost[i], v, level)
+        return (columns[i, slot], cost[i, slot], x) if slot >= 0 else (-1, 0.0, x)
+    x = short_row_minimum(C, i, v, following)
+    column = -1
+    if x < level:
+        column = 0
+        while entry(C, i, column) - v[column] != x:
+            column += 1
+    return column, entry(C, i, max(column, 0)), x
+
+
+@njit(cache=True, nogil=True)
 def simplex(C, columns, cost, tree, batch, tol, most_pivots, most_work, tally):
     """Pivot until all reduced costs of C, at the same potentials, are at least -tol.
 
     Candidate arcs come from the lists. Up to `batch` rows are priced before their best arcs enter,
     steepest first; the potentials of all columns are then set anew. Where no list offers an arc,
-    whole rows of C are priced, and lists refilled, until `batch` rows had something to offer.
+    whole rows of C are priced, and lists refilled, until `batch` rows had something to offer. Lists
+    of no length stand for whole rows, and then there is nothing else to price.
 
     Returns OPTIMAL, or PAUSED after `most_pivots` pivots or `most_work` priced entries (call again
     to go on); u, v; and with OPTIMAL ``least_i = min_j C_ij - v_j``. Lists and tree change in
@@ -65,6 +93,7 @@ def simplex(C, columns, cost, tree, batch, tol, most_pivots, most_work, tally):
     n, length = columns.shape
     root = tree.shape[0] - 1
     m = root - n
+    whole = length == 0
     price = np.empty(root + 1)
     stamp = np.zeros(root + 1, np.int64)
     stack = np.empty(root + 1, np.int32)
@@ -74,8 +103,10 @@ def simplex(C, columns, cost, tree, batch, tol, most_pivots, most_work, tally):
     least = np.empty(n)
     space = row_space(C, length)
     most_refilled = rows_at_once(C, batch)
+    most_looked = LOOKED * batch
     batch_row = np.empty(batch, np.int64)
-    batch_slot = np.empty(batch, np.int64)
+    batch_column = np.empty(batch, np.int64)
+    batch_cost = np.empty(batch)
     batch_price = np.empty(batch)
     stride = scattering_stride(n)
     row = tally[3]
@@ -88,32 +119,38 @@ def simplex(C, columns, cost, tree, batch, tol, most_pivots, most_work, tally):
         quiet = 0  # lists priced at these potentials
         while quiet < n and status == OPTIMAL:
             found = 0
-            while found < batch and quiet < n:
+            looked = 0
+            while found < batch and quiet < n and (found == 0 or looked < most_looked):
+                following = row + stride
+                if following >= n:
+                    following -= n
                 u = _row_price(tree, row, price, stamp, epoch)
-                slot, x = _price_list(columns[row], cost[row], v, u - tol)
-                if slot >= 0:
+                j, c, x = _cheapest_arc(C, columns, cost, row, v, u - tol, following)
+                if j >= 0:
                     k = found
                     while k > 0 and batch_price[k - 1] > x - u:
                         batch_price[k] = batch_price[k - 1]
                         batch_row[k] = batch_row[k - 1]
-                        batch_slot[k] = batch_slot[k - 1]
+                        batch_column[k] = batch_column[k - 1]
+                        batch_cost[k] = batch_cost[k - 1]
                         k -= 1
                     batch_price[k] = x - u
                     batch_row[k] = row
-                    batch_slot[k] = slot
+                    batch_column[k] = j
+                    batch_cost[k] = c
                     found += 1
-                row += stride
-                if row >= n:
-                    row -= n
+                if whole:
+                    least[row] = x
+                row = following
                 quiet += 1
-                work += length
+                looked += 1
+            work += looked * (m if whole else length)
+            tally[1] += looked if whole else 0
             done = 0
             for k in range(found):
                 if pivots + done >= most_pivots:
                     break
-                i = batch_row[k]
-                slot = batch_slot[k]
-                done += pivot(tree, i, n + columns[i, slot], cost[i, slot], tol)
+                done += pivot(tree, batch_row[k], n + batch_column[k], batch_cost[k], tol)
             if done > 0:
                 quiet = 0
                 scanned = 0
@@ -123,7 +160,7 @@ def simplex(C, columns, cost, tree, batch, tol, most_pivots, most_work, tally):
                 _set_prices(tree, n, price, stamp, epoch, stack, v)
                 if pivots >= most_pivots or work >= most_work:
                     status = PAUSED
-        if status == PAUSED:
+        if status == PAUSED or whole:
             break
         refilled = 0
         bounds = bounds_at(C, v)
