@@ -60,21 +60,12 @@ def scattering_stride(n):
 
 
 @njit(cache=True, nogil=True)
-def _cheapest_arc(C, columns, cost, i, v, level, following):
-    """Column, cost and price of the cheapest arc of row i, or column -1 where none is below `level`.
-
-    Among those that are listed, or in a short row, of which none is, among all.
-    """
-    if columns.shape[1] > 0:
-        slot, x = _price_list(columns[i], cost[i], v, level)
-        return (columns[i, slot], cost[i, slot], x) if slot >= 0 else (-1, 0.0, x)
-    x = short_row_minimum(C, i, v, following)
-    column = -1
-    if x < level:
-        column = 0
-        while entry(C, i, column) - v[column] != x:
-            column += 1
-    return column, entry(C, i, max(column, 0)), x
+def _column_of(C, i, v, x):
+    """Column of the entry of row i that is x."""
+    j = 0
+    while entry(C, i, j) - v[j] != x:
+        j += 1
+    return j
 
 
 @njit(cache=True, nogil=True)
@@ -105,8 +96,7 @@ def simplex(C, columns, cost, tree, batch, tol, most_pivots, most_work, tally):
     most_refilled = rows_at_once(C, batch)
     most_looked = LOOKED * batch
     batch_row = np.empty(batch, np.int64)
-    batch_column = np.empty(batch, np.int64)
-    batch_cost = np.empty(batch)
+    batch_slot = np.empty(batch, np.int64)
     batch_price = np.empty(batch)
     stride = scattering_stride(n)
     row = tally[3]
@@ -125,22 +115,23 @@ def simplex(C, columns, cost, tree, batch, tol, most_pivots, most_work, tally):
                 if following >= n:
                     following -= n
                 u = _row_price(tree, row, price, stamp, epoch)
-                j, c, x = _cheapest_arc(C, columns, cost, row, v, u - tol, following)
-                if j >= 0:
+                if whole:
+                    x = short_row_minimum(C, row, v, following)
+                    slot = _column_of(C, row, v, x) if x < u - tol else -1
+                    least[row] = x
+                else:
+                    slot, x = _price_list(columns[row], cost[row], v, u - tol)
+                if slot >= 0:
                     k = found
                     while k > 0 and batch_price[k - 1] > x - u:
                         batch_price[k] = batch_price[k - 1]
                         batch_row[k] = batch_row[k - 1]
-                        batch_column[k] = batch_column[k - 1]
-                        batch_cost[k] = batch_cost[k - 1]
+                        batch_slot[k] = batch_slot[k - 1]
                         k -= 1
                     batch_price[k] = x - u
                     batch_row[k] = row
-                    batch_column[k] = j
-                    batch_cost[k] = c
+                    batch_slot[k] = slot
                     found += 1
-                if whole:
-                    least[row] = x
                 row = following
                 quiet += 1
                 looked += 1
@@ -150,7 +141,11 @@ def simplex(C, columns, cost, tree, batch, tol, most_pivots, most_work, tally):
             for k in range(found):
                 if pivots + done >= most_pivots:
                     break
-                done += pivot(tree, batch_row[k], n + batch_column[k], batch_cost[k], tol)
+                i, slot = batch_row[k], batch_slot[k]
+                if whole:
+                    done += pivot(tree, i, n + slot, entry(C, i, slot), tol)
+                else:
+                    done += pivot(tree, i, n + columns[i, slot], cost[i, slot], tol)
             if done > 0:
                 quiet = 0
                 scanned = 0
