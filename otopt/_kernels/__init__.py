@@ -167,9 +167,9 @@ cluster_costs(C, row_order, row_start, column_order, column_start) -> (R, S)
 potentials_of_clusters(C, row_order, row_start, u (R,)) -> v (m,)
     Column potentials from those of clusters of rows, by the mean cost of a cluster.
 
-greedy_flow(C, v, supply, demand, columns, order) -> arcs
-    Fills the entries of the lists in the order given (entry ``i * length + k``), then what is left.
-    A forest.
+regret_flow(C, v, supply, demand, columns, cost) -> arcs
+    Rows fill the cheapest listed columns by ``C_ij - v_j``, those first that would lose most by
+    their second; where no listed column is left, any other. A forest.
 
 forest_flow(rows, columns, supply, demand) -> flow, fits
     The only flow on a forest, if there is one.

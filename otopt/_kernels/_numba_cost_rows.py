@@ -10,8 +10,9 @@ import numpy as np
 from numba import njit, types
 from numba.extending import overload
 
-from ._numba_minima import group_count, list_row, row_least
-from ._numba_scan import BLOCK
+from ._numba_minima import group_count, list_row, row_least, short_row_least
+from ._numba_prefetch import prefetch
+from ._numba_scan import BLOCK, LINE
 from ._numba_search import leaf_costs, node_planes, point_cost, push_children, search_top
 
 NODE_WORK = 16  # a box costs as much time as so many entries
@@ -95,6 +96,10 @@ def row_list(C, i, v, bounds, space, columns, cost):
     """Write the cheapest entries of ``C_i - v``; of a matrix, after `row_minimum` of that row."""
 
 
+def short_row_minimum(C, i, v, following) -> Any:
+    """Minimum of ``C_i - v`` over a short row of a matrix; asks the memory for row `following`."""
+
+
 @overload(row_space)
 def _row_space(C, length):
     if isinstance(C, types.Array):
@@ -130,17 +135,30 @@ def _row_list(C, i, v, bounds, space, columns, cost):
     return _points_list
 
 
+@overload(short_row_minimum)
+def _short_row_minimum(C, i, v, following):
+    if isinstance(C, types.Array):
+        return _matrix_short_row
+    return lambda C, i, v, following: np.inf  # points have lists
+
+
+def _matrix_short_row(C, i, v, following):
+    ahead = C[following]
+    for j in range(0, ahead.shape[0], LINE):
+        prefetch(ahead, j)
+    return short_row_least(C[i], v)
+
+
 def _matrix_space(C, length):
-    groups = group_count(C.shape[1])
-    return np.empty(groups), np.empty(groups), np.empty(length)
+    return np.empty(group_count(C.shape[1])), np.empty(length)
 
 
 def _matrix_minimum(C, i, v, bounds, guess, space):
-    return row_least(C[i], v, space[0], space[1]), v.shape[0]
+    return row_least(C[i], v, space[0]), v.shape[0]
 
 
 def _matrix_list(C, i, v, bounds, space, columns, cost):
-    list_row(C[i], v, space[0], space[2], columns, cost)
+    list_row(C[i], v, space[0], space[1], columns, cost)
 
 
 def _points_space(C, length):

@@ -4,44 +4,9 @@ import numpy as np
 from numba import njit
 
 from ._numba_cost_rows import entry
+from ._numba_heap import pop, push
 
 UNSEEN, OPEN, DONE = 0, 1, 2
-
-
-@njit(cache=True, nogil=True)
-def _push(keys, items, size, key, item):
-    at = size
-    while at > 0:
-        up = (at - 1) >> 1
-        if keys[up] <= key:
-            break
-        keys[at] = keys[up]
-        items[at] = items[up]
-        at = up
-    keys[at] = key
-    items[at] = item
-
-
-@njit(cache=True, nogil=True)
-def _pop(keys, items, size):
-    """Remove the first of `size` items, the one with the least key."""
-    last = size - 1
-    key = keys[last]
-    item = items[last]
-    at = 0
-    while True:
-        below = 2 * at + 1
-        if below >= last:
-            break
-        if below + 1 < last and keys[below + 1] < keys[below]:
-            below += 1
-        if keys[below] >= key:
-            break
-        keys[at] = keys[below]
-        items[at] = items[below]
-        at = below
-    keys[at] = key
-    items[at] = item
 
 
 @njit(cache=True, nogil=True)
@@ -96,14 +61,14 @@ def match(C, u, v, columns, cost, tol, most_work):
                     continue
                 distance[j] = reach
                 reached_from[j] = row
-                _push(keys, items, heap, reach, j)
+                push(keys, items, heap, reach, j)
                 heap += 1
             near = -1
             while heap > 0 and near < 0:
                 j = items[0]
                 if state[j] != DONE and keys[0] <= distance[j]:
                     near = j
-                _pop(keys, items, heap)
+                pop(keys, items, heap)
                 heap -= 1
             if near < 0:
                 break

@@ -1,6 +1,6 @@
 """Minima of the reduced costs ``C_ij - v_j`` over rows and columns, in one pass each.
 
-A row is folded onto about m / 16 groups, ``low[g] = min over l of c[l G + g] - v[l G + g]``: a loop
+A row is folded onto 64 groups or m / 16, ``low[g] = min over l of c[l G + g] - v[l G + g]``: a loop
 over neighbours, which LLVM turns into vector minima without any reordering of floating point.
 What is looked for in a row is then looked for in the groups that can hold it.
 """
@@ -8,26 +8,34 @@ What is looked for in a row is then looked for in the groups that can hold it.
 import numpy as np
 from numba import njit
 
+from ._numba_prefetch import prefetch
+
 FOLDS = 16
+LEAST_GROUPS = 64  # a fold keeps its groups in memory: of fewer it would wait for the last one
 LANES = 8
+AHEAD = 128  # entries by which memory is asked for before they are read, into the next row
 
 
 @njit(cache=True, nogil=True)
 def group_count(m):
     """Number of groups that a row of m entries is folded onto: whole vectors where it is long."""
     size = (m + FOLDS - 1) // FOLDS
-    return size if size < LANES else (size + LANES - 1) // LANES * LANES
+    return min(m, LEAST_GROUPS) if size <= LEAST_GROUPS else (size + LANES - 1) // LANES * LANES
 
 
 @njit(cache=True, nogil=True)
 def _fold(c, v, low):
     size = low.shape[0]
     m = c.shape[0]
+    for g in range(0, size, LANES):
+        prefetch(c, g + AHEAD)
     for g in range(size):
         low[g] = c[g] - v[g]
     for first in range(size, m, size):
         part = c[first : first + size]
         price = v[first : first + size]
+        for g in range(0, size, LANES):
+            prefetch(part, g + AHEAD)
         for g in range(part.shape[0]):
             x = part[g] - price[g]
             low[g] = x if x < low[g] else low[g]
@@ -38,12 +46,16 @@ def _fold_and_add(c, v, low, total):
     """The same, and the sums of the entries: finite only where the entries are."""
     size = low.shape[0]
     m = c.shape[0]
+    for g in range(0, size, LANES):
+        prefetch(c, g + AHEAD)
     for g in range(size):
         low[g] = c[g] - v[g]
         total[g] = c[g]
     for first in range(size, m, size):
         part = c[first : first + size]
         price = v[first : first + size]
+        for g in range(0, size, LANES):
+            prefetch(part, g + AHEAD)
         for g in range(part.shape[0]):
             x = part[g] - price[g]
             low[g] = x if x < low[g] else low[g]
@@ -59,26 +71,42 @@ def _all_finite(x):
 
 
 @njit(cache=True, nogil=True)
-def _least(low, scratch):
-    """Minimum of `low`, by halving, so that the vector units take part."""
-    size = low.shape[0]
-    for g in range(size):
-        scratch[g] = low[g]
-    while size > 1:
-        half = (size + 1) // 2
-        left = scratch[:half]
-        right = scratch[half:size]
-        for g in range(right.shape[0]):
-            left[g] = right[g] if right[g] < left[g] else left[g]
-        size = half
-    return scratch[0]
+def _least(x):
+    """Minimum; eight side by side fill the vector units, as LLVM does not for one."""
+    even = LANES * (x.shape[0] // LANES)
+    m0 = m1 = m2 = m3 = m4 = m5 = m6 = m7 = np.inf
+    for j in range(0, even, LANES):
+        m0, m1, m2, m3 = min(m0, x[j]), min(m1, x[j + 1]), min(m2, x[j + 2]), min(m3, x[j + 3])
+        m4, m5, m6, m7 = min(m4, x[j + 4]), min(m5, x[j + 5]), min(m6, x[j + 6]), min(m7, x[j + 7])
+    for j in range(even, x.shape[0]):
+        m0 = min(m0, x[j])
+    return min(min(min(m0, m1), min(m2, m3)), min(min(m4, m5), min(m6, m7)))
 
 
 @njit(cache=True, nogil=True)
-def row_least(c, v, low, scratch):
+def row_least(c, v, low):
     """Minimum of ``c - v``; `low` is left with the minima of its groups."""
     _fold(c, v, low)
-    return _least(low, scratch)
+    return _least(low)
+
+
+@njit(cache=True, nogil=True)
+def short_row_least(c, v):
+    """The same where nothing else is asked, quick for a few hundred entries."""
+    even = LANES * (c.shape[0] // LANES)
+    m0 = m1 = m2 = m3 = m4 = m5 = m6 = m7 = np.inf
+    for j in range(0, even, LANES):
+        m0 = min(m0, c[j] - v[j])
+        m1 = min(m1, c[j + 1] - v[j + 1])
+        m2 = min(m2, c[j + 2] - v[j + 2])
+        m3 = min(m3, c[j + 3] - v[j + 3])
+        m4 = min(m4, c[j + 4] - v[j + 4])
+        m5 = min(m5, c[j + 5] - v[j + 5])
+        m6 = min(m6, c[j + 6] - v[j + 6])
+        m7 = min(m7, c[j + 7] - v[j + 7])
+    for j in range(even, c.shape[0]):
+        m0 = min(m0, c[j] - v[j])
+    return min(min(min(m0, m1), min(m2, m3)), min(min(m4, m5), min(m6, m7)))
 
 
 @njit(cache=True, nogil=True)
@@ -166,9 +194,8 @@ def row_potentials(C, v):
     n, m = C.shape
     u = np.empty(n)
     low = np.empty(group_count(m))
-    scratch = np.empty(group_count(m))
     for i in range(n):
-        u[i] = row_least(C[i], v, low, scratch)
+        u[i] = row_least(C[i], v, low)
     return u
 
 
@@ -179,12 +206,11 @@ def checked_potentials(C, v):
     u = np.empty(n)
     low = np.empty(group_count(m))
     total = np.empty(group_count(m))
-    scratch = np.empty(group_count(m))
     bad = 0
     for i in range(n):
         c = C[i]
         _fold_and_add(c, v, low, total)
-        u[i] = _least(low, scratch)
+        u[i] = _least(low)
         if _all_finite(total):
             continue
         for j in range(m):  # sums of finite numbers may overflow
@@ -213,10 +239,9 @@ def c_transform(C, v):
     u = np.empty(n)
     raised = np.full(m, np.inf)
     low = np.empty(group_count(m))
-    scratch = np.empty(group_count(m))
     for i in range(n):
         c = C[i]
-        shift = row_least(c, v, low, scratch)
+        shift = row_least(c, v, low)
         u[i] = shift
         for j in range(m):
             x = c[j] - shift
@@ -232,9 +257,9 @@ def shortlist(C, v, length):
     columns = np.empty((n, length), np.int32)
     cost = np.empty((n, length))
     low = np.empty(group_count(m))
-    scratch = np.empty(group_count(m))
     key = np.empty(length)
     for i in range(n):
-        u[i] = row_least(C[i], v, low, scratch)
-        list_row(C[i], v, low, key, columns[i], cost[i])
+        u[i] = row_least(C[i], v, low)
+        if length > 0:
+            list_row(C[i], v, low, key, columns[i], cost[i])
     return u, columns, cost

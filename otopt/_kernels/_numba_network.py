@@ -1,106 +1,21 @@
-"""Starting flows, and the pricing loop of the network simplex."""
+"""The pricing loop of the network simplex."""
 
 import numpy as np
 from numba import njit
 
-from ._numba_cost_rows import bounds_at, entry, row_list, row_minimum, row_space, rows_at_once
+from ._numba_cost_rows import (
+    bounds_at,
+    entry,
+    row_list,
+    row_minimum,
+    row_space,
+    rows_at_once,
+    short_row_minimum,
+)
 from ._numba_tree import column_prices, pivot
 
 OPTIMAL, PAUSED = 0, 1
-
-
-@njit(cache=True, nogil=True)
-def greedy_flow(C, v, supply, demand, columns, order):
-    """Fill listed arcs in the given order, then what is left by the cheapest open column.
-
-    `order` ranks the entries of the lists, row by row. Every arc empties its row or its column, so
-    the arcs form a forest.
-    """
-    n, m = supply.shape[0], demand.shape[0]
-    length = columns.shape[1]
-    row_left = supply.copy()
-    column_left = demand.copy()
-    arc_rows = np.empty(n + m, np.int64)
-    arc_columns = np.empty(n + m, np.int64)
-    flow = np.empty(n + m, np.int64)
-    count = 0
-    for t in range(order.shape[0]):
-        i = order[t] // length
-        if row_left[i] == 0:
-            continue
-        j = columns[i, order[t] - i * length]
-        moved = min(row_left[i], column_left[j])
-        if moved > 0:
-            row_left[i] -= moved
-            column_left[j] -= moved
-            arc_rows[count] = i
-            arc_columns[count] = j
-            flow[count] = moved
-            count += 1
-    open_columns = np.flatnonzero(column_left)
-    left = open_columns.shape[0]
-    for i in range(n):
-        while row_left[i] > 0:
-            best = np.inf
-            at = 0
-            for t in range(left):
-                j = open_columns[t]
-                x = entry(C, i, j) - v[j]
-                if x < best:
-                    best = x
-                    at = t
-            j = open_columns[at]
-            moved = min(row_left[i], column_left[j])
-            row_left[i] -= moved
-            column_left[j] -= moved
-            arc_rows[count] = i
-            arc_columns[count] = j
-            flow[count] = moved
-            count += 1
-            if column_left[j] == 0:
-                left -= 1
-                open_columns[at] = open_columns[left]
-    return arc_rows[:count], arc_columns[:count], flow[:count]
-
-
-@njit(cache=True, nogil=True)
-def forest_flow(rows, columns, supply, demand):
-    """The flow on a forest of arcs that meets supply and demand, by stripping leaves.
-
-    Second result: whether there is one. It is unique.
-    """
-    n = supply.shape[0]
-    size = n + demand.shape[0]
-    arcs = rows.shape[0]
-    degree = np.zeros(size, np.int64)
-    incident = np.zeros(size, np.int64)  # exclusive or of the arcs at a node: of a leaf, its arc
-    left = np.empty(size, np.int64)
-    left[:n] = supply
-    left[n:] = demand
-    for e in range(arcs):
-        for x in (rows[e], n + columns[e]):
-            degree[x] += 1
-            incident[x] ^= e
-    flow = np.zeros(arcs, np.int64)
-    for first in range(size):
-        x = first
-        while degree[x] == 1:
-            e = incident[x]
-            y = n + columns[e] if x < n else rows[e]
-            moved = left[x]
-            if moved < 0:
-                return flow, False
-            flow[e] = moved
-            left[x] = 0
-            left[y] -= moved
-            degree[x] = 0
-            degree[y] -= 1
-            incident[y] ^= e
-            x = y
-    for x in range(size):
-        if left[x] != 0 or degree[x] != 0:
-            return flow, False
-    return flow, True
+LOOKED = 16  # rows for each place of a batch that are priced before what was found enters
 
 
 @njit(cache=True, nogil=True)
@@ -145,12 +60,22 @@ def scattering_stride(n):
 
 
 @njit(cache=True, nogil=True)
+def _column_of(C, i, v, x):
+    """Column of the entry of row i that is x."""
+    j = 0
+    while entry(C, i, j) - v[j] != x:
+        j += 1
+    return j
+
+
+@njit(cache=True, nogil=True)
 def simplex(C, columns, cost, tree, batch, tol, most_pivots, most_work, tally):
     """Pivot until all reduced costs of C, at the same potentials, are at least -tol.
 
     Candidate arcs come from the lists. Up to `batch` rows are priced before their best arcs enter,
     steepest first; the potentials of all columns are then set anew. Where no list offers an arc,
-    whole rows of C are priced, and lists refilled, until `batch` rows had something to offer.
+    whole rows of C are priced, and lists refilled, until `batch` rows had something to offer. Lists
+    of no length stand for whole rows, and then there is nothing else to price.
 
     Returns OPTIMAL, or PAUSED after `most_pivots` pivots or `most_work` priced entries (call again
     to go on); u, v; and with OPTIMAL ``least_i = min_j C_ij - v_j``. Lists and tree change in
@@ -159,6 +84,7 @@ def simplex(C, columns, cost, tree, batch, tol, most_pivots, most_work, tally):
     n, length = columns.shape
     root = tree.shape[0] - 1
     m = root - n
+    whole = length == 0
     price = np.empty(root + 1)
     stamp = np.zeros(root + 1, np.int64)
     stack = np.empty(root + 1, np.int32)
@@ -168,6 +94,7 @@ def simplex(C, columns, cost, tree, batch, tol, most_pivots, most_work, tally):
     least = np.empty(n)
     space = row_space(C, length)
     most_refilled = rows_at_once(C, batch)
+    most_looked = LOOKED * batch
     batch_row = np.empty(batch, np.int64)
     batch_slot = np.empty(batch, np.int64)
     batch_price = np.empty(batch)
@@ -182,9 +109,18 @@ def simplex(C, columns, cost, tree, batch, tol, most_pivots, most_work, tally):
         quiet = 0  # lists priced at these potentials
         while quiet < n and status == OPTIMAL:
             found = 0
-            while found < batch and quiet < n:
+            looked = 0
+            while found < batch and quiet < n and (found == 0 or looked < most_looked):
+                following = row + stride
+                if following >= n:
+                    following -= n
                 u = _row_price(tree, row, price, stamp, epoch)
-                slot, x = _price_list(columns[row], cost[row], v, u - tol)
+                if whole:
+                    x = short_row_minimum(C, row, v, following)
+                    slot = _column_of(C, row, v, x) if x < u - tol else -1
+                    least[row] = x
+                else:
+                    slot, x = _price_list(columns[row], cost[row], v, u - tol)
                 if slot >= 0:
                     k = found
                     while k > 0 and batch_price[k - 1] > x - u:
@@ -196,18 +132,20 @@ def simplex(C, columns, cost, tree, batch, tol, most_pivots, most_work, tally):
                     batch_row[k] = row
                     batch_slot[k] = slot
                     found += 1
-                row += stride
-                if row >= n:
-                    row -= n
+                row = following
                 quiet += 1
-                work += length
+                looked += 1
+            work += looked * (m if whole else length)
+            tally[1] += looked if whole else 0
             done = 0
             for k in range(found):
                 if pivots + done >= most_pivots:
                     break
-                i = batch_row[k]
-                slot = batch_slot[k]
-                done += pivot(tree, i, n + columns[i, slot], cost[i, slot], tol)
+                i, slot = batch_row[k], batch_slot[k]
+                if whole:
+                    done += pivot(tree, i, n + slot, entry(C, i, slot), tol)
+                else:
+                    done += pivot(tree, i, n + columns[i, slot], cost[i, slot], tol)
             if done > 0:
                 quiet = 0
                 scanned = 0
@@ -217,7 +155,7 @@ def simplex(C, columns, cost, tree, batch, tol, most_pivots, most_work, tally):
                 _set_prices(tree, n, price, stamp, epoch, stack, v)
                 if pivots >= most_pivots or work >= most_work:
                     status = PAUSED
-        if status == PAUSED:
+        if status == PAUSED or whole:
             break
         refilled = 0
         bounds = bounds_at(C, v)

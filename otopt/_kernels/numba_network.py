@@ -11,7 +11,8 @@ from ._numba_minima import (
     sample_range,
     shortlist,
 )
-from ._numba_network import forest_flow, greedy_flow, simplex
+from ._numba_network import simplex
+from ._numba_starts import forest_flow, regret_flow
 from ._numba_tree import hang, tree_arcs
 
 __all__ = [
@@ -23,10 +24,10 @@ __all__ = [
     "column_potentials",
     "cost_range",
     "forest_flow",
-    "greedy_flow",
     "hang",
     "match",
     "potentials_of_clusters",
+    "regret_flow",
     "row_potentials",
     "sample_range",
     "shortlist",

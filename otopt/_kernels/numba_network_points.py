@@ -10,7 +10,8 @@ from numba import njit
 from ._numba_coarsen import cluster
 from ._numba_cost_rows import bounds_at, row_list, row_minimum, row_space, shape_of
 from ._numba_matching import match
-from ._numba_network import forest_flow, greedy_flow, simplex
+from ._numba_network import simplex
+from ._numba_starts import forest_flow, regret_flow
 from ._numba_tree import hang, tree_arcs
 from .numba_network import cold
 
@@ -21,9 +22,9 @@ __all__ = [
     "cold",
     "column_potentials",
     "forest_flow",
-    "greedy_flow",
     "hang",
     "match",
+    "regret_flow",
     "row_potentials",
     "shortlist",
     "simplex",

@@ -14,10 +14,10 @@ __all__ = [
     "column_potentials",
     "cost_range",
     "forest_flow",
-    "greedy_flow",
     "hang",
     "match",
     "potentials_of_clusters",
+    "regret_flow",
     "row_potentials",
     "sample_range",
     "shortlist",
@@ -99,23 +99,22 @@ def potentials_of_clusters(C, row_order, row_start, u):
 # -- flows --------------------------------------------------------------------------------------
 
 
-def greedy_flow(C, v, supply, demand, columns, order):
+def regret_flow(C, v, supply, demand, columns, cost):
     row_left, column_left = supply.copy(), demand.copy()
+    listed = np.zeros(C.shape, bool)
+    np.put_along_axis(listed, columns.astype(int), values=True, axis=1)
     arcs = []
-
-    def fill(i, j):
+    while row_left.any():
+        price = np.where(column_left > 0, C - v, np.inf)
+        priced = np.where(listed, price, np.inf)
+        priced = np.where(np.isinf(priced).all(axis=1, keepdims=True), price, priced)
+        first, second = np.sort(np.column_stack([priced, np.full(len(C), np.inf)]), axis=1)[:, :2].T
+        i = np.argmax(np.where(row_left > 0, second - first, -np.inf))
+        j = np.argmin(priced[i])
         moved = min(row_left[i], column_left[j])
-        if moved > 0:
-            row_left[i] -= moved
-            column_left[j] -= moved
-            arcs.append((i, j, moved))
-
-    for t in order:
-        i, k = divmod(t, columns.shape[1])
-        fill(i, columns[i, k])
-    for i in range(len(supply)):
-        for j in np.argsort(C[i] - v, kind="stable"):
-            fill(i, j)
+        row_left[i] -= moved
+        column_left[j] -= moved
+        arcs.append((i, j, moved))
     return tuple(np.array(arcs, np.int64).T)
 
 

@@ -28,7 +28,7 @@ FROM_PRICES = "network simplex from prices"
 AUGMENTING = "shortest augmenting paths, network simplex"
 FEW_COLUMNS = 32  # rows for each: prices say more than levels do
 PRICED = 10_000  # entries from which prices pay
-GREEDY = 16  # listed arcs for each row that a starting flow may use
+SHORT = 4  # list lengths that a short row has at most
 MATCHING_WORK = 60  # entries that augmenting paths may look at, over those that are listed
 LOOSE = 0.02  # share of rows that a matching may leave to the simplex
 
@@ -127,7 +127,7 @@ def solve_network(
         v, method = _start(kernels, C, supply, demand, limits, settings, prices, is_assignment)
     if method != FLAT:
         _, v = kernels.c_transform(C, v)
-    length = _list_length(settings.candidates, *C.shape)
+    length = _list_length(settings.candidates, C, is_assignment)
     u, columns, cost = kernels.shortlist(C, v, length)
     tol = ROUNDING * float(np.abs(u).max() + np.abs(v).max())
     if arcs is None and limits.outcome is None and method == FLAT and is_assignment:
@@ -144,8 +144,7 @@ def solve_network(
         arcs = Arcs(np.arange(C.shape[0]), column_of, supply)
         u = kernels.row_potentials(C, v)
     elif arcs is None:
-        order = _cheapest_first((cost - u[:, None] - v[columns]).ravel(), GREEDY * C.shape[0])
-        arcs = Arcs(*kernels.greedy_flow(C, v, supply, demand, columns, order))
+        arcs = Arcs(*kernels.regret_flow(C, v, supply, demand, columns, cost))
     if limits.check():
         return NetworkSolution(arcs, u, v, optimal=False, method=method)
     basis = arcs, (u, v)
@@ -197,17 +196,15 @@ def _loose(C, u, v, column_of, tol):
     return float((slack > tol).mean())
 
 
-def _cheapest_first(reduced, most):
-    """Places of the `most` smallest entries, in order."""
-    if len(reduced) <= most:
-        return np.argsort(reduced)
-    least = np.argpartition(reduced, most)[:most]
-    return least[np.argsort(reduced[least])]
+def _list_length(candidates, C, is_assignment):
+    """Longer where a column serves many rows: those that it turns away must find another.
 
-
-def _list_length(candidates, n, m):
-    """Longer where a column serves many rows: those that it turns away must find another."""
+    0 where all of a row is read as quickly as a list, whose entries lie apart.
+    """
+    n, m = C.shape
     length = round(candidates * max(1.0, n / m) ** 0.5)
+    if m <= SHORT * length and isinstance(C, np.ndarray) and not is_assignment:
+        return 0
     return m if m <= 2 * length else length
 
 

@@ -124,8 +124,7 @@ def test_starting_flows_balance_and_are_forests(network, length):
     C, v, supply, demand = network
     for kernels in (fast, slow):
         u, columns, cost = kernels.shortlist(C, v, min(length, C.shape[1]))
-        order = np.argsort((cost - u[:, None] - v[columns]).ravel(), kind="stable")
-        arcs = kernels.greedy_flow(C, v, supply, demand, columns, order)
+        arcs = kernels.regret_flow(C, v, supply, demand, columns, cost)
         balanced(arcs, supply, demand)
         for other in (fast, slow):  # a forest has one flow only
             flow, fits = other.forest_flow(*arcs[:2], supply, demand)
@@ -150,8 +149,7 @@ def test_the_simplex_ends_at_the_same_value(network, length, batch):
     values = []
     for kernels in (fast, slow):
         u, columns, cost = kernels.shortlist(C, v, min(length, C.shape[1]))
-        order = np.argsort((cost - u[:, None] - v[columns]).ravel(), kind="stable")
-        arcs = kernels.greedy_flow(C, v, supply, demand, columns, order)
+        arcs = kernels.regret_flow(C, v, supply, demand, columns, cost)
         tree = kernels.hang(C, *arcs, u)
         tally = np.zeros(5, np.int64)
         status = 1
