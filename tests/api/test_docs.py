@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 REFERENCE = (DOCS / "reference/index.rst").read_text(encoding="utf-8")
 ENTRIES = re.findall(r"^   ((?:otopt|ml_apps)\.[\w.]+)$", REFERENCE, flags=re.MULTILINE)
-DOI = re.compile(r"\b10\.\d{4,}/[^\s`\])]*(?:\([^\s`)]*\)[^\s`\])]*)*")
+DOI = re.compile(r"\b10\.\d{4,}/(?:\([^\s`()]*\)|[^\s`()\]])+")
 ARXIV = re.compile(r"arxiv(?:\.org/abs/|:|\.)(\d{4}\.\d{4,5})", flags=re.IGNORECASE)
 
 
