@@ -39,7 +39,7 @@ class MultiMarginalPlan(NamedTuple):
     Examples
     --------
     >>> import otopt
-    >>> plan = otopt.mmot_1d([[0.5, 0.25], [0.5, 0.75]]).plan
+    >>> plan = otopt.mmot_1d([[0.5, 0.5], [0.25, 0.75]]).plan
     >>> plan.indices.tolist(), plan.mass  # from the first bins to the last ones
     ([[0, 0], [0, 1], [1, 1]], array([0.25, 0.25, 0.5 ]))
     """
