@@ -70,8 +70,8 @@ def _section(part):
             *(f"<p>{escape(remark)}</p>" for remark in part.remarks),
             f"<p><b>Certificate.</b> {escape(part.certificate)}</p>" if part.certificate else "",
             *(_figure(picture) for picture in part.pictures if picture.wide),
-            f'<p class="soft">Alone: <code>python -m ml_apps.tour --only {escape(part.name)}</code>;'
-            f" the code: <code>ml_apps/tour/parts/{escape(part.name)}.py</code>.</p>",
+            f'<p class="soft">Alone: <code>python -m ml_apps.tour --only {part.name}</code>. '
+            f"Code: <code>ml_apps/tour/parts/{part.name}.py</code></p>",
             "</section>",
         ]
     )
