@@ -19,6 +19,11 @@ from ml_apps._run import shown
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks/results"
 PAGE = ROOT / "docs/benchmarks.md"
+README = ROOT / "README.md"
+TABLE = re.compile(
+    r"(?<=<!-- written by `python -m benchmarks.report --readme` -->\n).*?(?=<!-- end -->)",
+    re.DOTALL,
+)
 INTRODUCTION = """\
 # Benchmarks
 
@@ -132,14 +137,36 @@ def compose(topics=TOPICS, results=RESULTS, page=PAGE):
     return "\n".join([INTRODUCTION, *lines, "", *sections])
 
 
+def headlines(topics=TOPICS, results=RESULTS):
+    """The README's table: one figure of a topic, and how many of its promises are kept."""
+    lines = ["| | figure | promises kept | measured by |", "|---|---:|---:|---|"]
+    for topic in topics:
+        if topic.headline is None:
+            continue
+        run = json.loads((results / f"{topic.name}.json").read_text(encoding="utf-8"))
+        rows = resolve_name(topic.judge)(run if topic.part is None else run[topic.part])
+        text, figure = next(row[:2] for row in rows if row[0].startswith(topic.headline))
+        verdicts = [bool(kept) for *_, kept in rows if kept is not None]
+        lines.append(
+            f"| {topic.title}: {markdown(text)} | {markdown(shown(figure))} "
+            f"| {sum(verdicts)} of {len(verdicts)} | `python -m {topic.command}` |"
+        )
+    return "\n".join(lines) + "\n"
+
+
 def main(argv=None):
     """Write the page; an unchanged one is left alone."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.report", description=__doc__)
     parser.add_argument("--out", type=Path, default=PAGE, help="page to write")
+    parser.add_argument("--readme", action="store_true", help="write the README's table too")
     args = parser.parse_args(argv)
-    text = compose(page=args.out)
-    if not args.out.exists() or args.out.read_text(encoding="utf-8") != text:
-        args.out.write_text(text, encoding="utf-8")
+    pages = {args.out: compose(page=args.out)}
+    if args.readme:
+        table = headlines()
+        pages[README] = TABLE.sub(lambda _: table, README.read_text(encoding="utf-8"))
+    for page, text in pages.items():
+        if not page.exists() or page.read_text(encoding="utf-8") != text:
+            page.write_text(text, encoding="utf-8")
     return 0
 
 

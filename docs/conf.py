@@ -1,5 +1,6 @@
 """Sphinx configuration: ``bash .ci/docs`` builds the site."""
 
+import inspect
 import subprocess
 import sys
 from importlib.metadata import version as installed_version
@@ -23,8 +24,9 @@ extensions = [
     "sphinx_gallery.gen_gallery",
     "sphinx-mathjax-offline",  # the pages need no network
 ]
-exclude_patterns = ["_build", "examples"]
+exclude_patterns = ["_build", "_templates", "examples"]
 nitpicky = False
+templates_path = ["_templates"]
 
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
@@ -50,21 +52,8 @@ sphinx_gallery_conf = {
 html_theme = "pydata_sphinx_theme"
 html_title = "otopt"
 html_static_path = ["_static"]
-# Pages without neighbours have nothing to navigate between.
-html_sidebars = {
-    page: []
-    for page in (
-        "user_guide/choosing",
-        "user_guide/sparse_ot",
-        "user_guide/gradients",
-        "user_guide/exact",
-        "user_guide/multimarginal",
-        "user_guide/fairness",
-        "user_guide/coming_from",
-        "dev/architecture",
-        "changelog",
-    )
-}
+# Pages in no folder have no neighbours to navigate between.
+html_sidebars = {"*": []}
 html_show_sourcelink = False
 html_theme_options = {
     "show_prev_next": False,
@@ -73,8 +62,15 @@ html_theme_options = {
 }
 
 
+def is_of_others(app, what, name, obj, skip, options):
+    """Leave methods that come with torch, scikit-learn and Python to their documentation."""
+    module = getattr(obj, "__module__", None) or ""
+    return True if inspect.isroutine(obj) and not module.startswith(("otopt", "ml_apps")) else None
+
+
 def setup(app):
     """Before sources are looked for, the page of benchmarks is written."""
+    app.connect("autodoc-skip-member", is_of_others)
     # A process of its own: benchmarks pin the threads of the one that loads them.
     command = [sys.executable, "-m", "benchmarks.report"]
     root = Path(__file__).parents[1]

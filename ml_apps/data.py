@@ -86,6 +86,12 @@ def places():
     Returns
     -------
     list of Path
+
+    Examples
+    --------
+    >>> from ml_apps.data import places
+    >>> all(path.is_absolute() for path in places())
+    True
     """
     import platformdirs
 
@@ -121,6 +127,13 @@ def load_images(name, split="train", *, download=True):
         If it is nowhere; the message lists what was tried.
     ValueError
         For an unknown name or split, and a file whose content is another than it should be.
+
+    Examples
+    --------
+    >>> from ml_apps.data import load_images
+    >>> images, labels = load_images("mnist", "test")  # doctest: +SKIP
+    >>> images.shape  # doctest: +SKIP
+    (10000, 28, 28)
     """
     _refuse("load_images", "name", name, IMAGES)
     _refuse("load_images", "split", split, SPLITS)
@@ -155,6 +168,12 @@ def class_names(name, split="train"):
     ------
     ValueError, FileNotFoundError
         As `load_images`; only Omniglot's names are read from its files.
+
+    Examples
+    --------
+    >>> from ml_apps.data import class_names
+    >>> class_names("mnist")[:3]
+    ('0', '1', '2')
     """
     _refuse("class_names", "name", name, IMAGES)
     _refuse("class_names", "split", split, SPLITS)
@@ -185,6 +204,12 @@ def load_table(name):
         If it is nowhere; the message lists what was tried.
     ValueError
         For an unknown name, and a file whose content is another than it should be.
+
+    Examples
+    --------
+    >>> from ml_apps.data import load_table
+    >>> table = load_table("adult")  # doctest: +SKIP
+    >>> table.X.shape, list(table.sensitive)  # doctest: +SKIP
     """
     _refuse("load_table", "name", name, tuple(TABLES))
     recipe = TABLES[name]

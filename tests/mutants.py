@@ -172,7 +172,9 @@ def run(folder, test, *, interpreted):
     variables |= {"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
     if interpreted:
         variables["NUMBA_DISABLE_JIT"] = "1"
-    command = [sys.executable, "-m", "pytest", "-qx", "--tb=line", "-p", "no:cacheprovider", test]
+    # In this process: interrupted by -x, one with workers ends with a status of its own.
+    options = ["-qx", "-n0", "--tb=line", "-p", "no:cacheprovider"]
+    command = [sys.executable, "-m", "pytest", *options, test]
     done = subprocess.run(
         command, cwd=folder, env=os.environ | variables, capture_output=True, text=True, check=False
     )

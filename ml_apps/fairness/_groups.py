@@ -11,7 +11,15 @@ __all__ = ["FairnessWarning", "Groups", "read_groups"]
 
 
 class FairnessWarning(UserWarning):
-    """A fit or a metric does less than was asked: a group is missing, a gap was not reached."""
+    """A fit or a metric does less than was asked: a group is missing, a gap was not reached.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> from ml_apps.fairness import FairnessWarning
+    >>> issubclass(FairnessWarning, UserWarning)
+    True
+    """
 
 
 class Groups(NamedTuple):

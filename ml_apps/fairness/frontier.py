@@ -38,6 +38,20 @@ class TradeOff:
     gap_name : str
     test_over_train : float
         Ratio of the sizes of the splits, which the intervals need.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ml_apps.fairness import FairRegressor, trade_off
+    >>> rng = np.random.default_rng(0)
+    >>> group = np.repeat(["a", "b"], 60)
+    >>> X = rng.normal(size=(120, 2)) + (group == "a")[:, None]
+    >>> found = trade_off(
+    ...     FairRegressor(), X, X.sum(axis=1), sensitive_features=group,
+    ...     lams=(0.0, 3.0), n_splits=2, random_state=0,
+    ... )
+    >>> found.gaps.shape, bool(found.gaps[1].mean() < found.gaps[0].mean())
+    ((2, 2), True)
     """
 
     lams: np.ndarray
@@ -143,6 +157,21 @@ def trade_off(
     ------
     ValueError
         For less than one strength or split, and whatever fit refuses.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ml_apps.fairness import FairRegressor, trade_off
+    >>> rng = np.random.default_rng(0)
+    >>> group = np.repeat(["a", "b"], 60)
+    >>> X = rng.normal(size=(120, 2)) + (group == "a")[:, None]
+    >>> found = trade_off(
+    ...     FairRegressor(), X, X.sum(axis=1), sensitive_features=group,
+    ...     lams=(0.0, 3.0), n_splits=2, random_state=0,
+    ... )
+    >>> plain, fair = found.rows()
+    >>> plain["score"] > fair["score"]  # what the smaller gap costs
+    True
     """
     lams = np.asarray(list(lams), dtype=float)
     if len(lams) == 0 or n_splits < 1:

@@ -51,6 +51,12 @@ def demographic_parity_difference(y_true, y_pred, *, sensitive_features, sample_
     ------
     ValueError
         For inputs of different lengths, missing labels, more than two classes, weights < 0.
+
+    Examples
+    --------
+    >>> from ml_apps.fairness import demographic_parity_difference
+    >>> demographic_parity_difference(None, [1, 1, 1, 0], sensitive_features=["a", "a", "b", "b"])
+    0.5
     """
     function = "demographic_parity_difference"
     _, y_pred, groups, weight = _read(function, y_true, y_pred, sensitive_features, sample_weight)
@@ -74,6 +80,13 @@ def equal_opportunity_difference(y_true, y_pred, *, sensitive_features, sample_w
     ------
     ValueError
         As in `equalized_odds_difference`.
+
+    Examples
+    --------
+    >>> from ml_apps.fairness import equal_opportunity_difference
+    >>> groups = ["a", "a", "b", "b"]
+    >>> equal_opportunity_difference([1, 1, 1, 0], [1, 0, 1, 1], sensitive_features=groups)
+    0.5
     """
     return _conditional(
         "equal_opportunity_difference", y_true, y_pred, sensitive_features, sample_weight, (1,)
@@ -102,6 +115,13 @@ def equalized_odds_difference(y_true, y_pred, *, sensitive_features, sample_weig
     ------
     ValueError
         As in `demographic_parity_difference`, and without `y_true`.
+
+    Examples
+    --------
+    >>> from ml_apps.fairness import equalized_odds_difference
+    >>> groups = ["a", "a", "b", "b"]
+    >>> equalized_odds_difference([1, 0, 1, 0], [1, 0, 1, 1], sensitive_features=groups)
+    1.0
     """
     return _conditional(
         "equalized_odds_difference", y_true, y_pred, sensitive_features, sample_weight, (0, 1)
@@ -142,6 +162,13 @@ def wasserstein_parity_difference(
     ------
     ValueError
         For inputs of different lengths, missing labels, scores that are not finite, weights < 0.
+
+    Examples
+    --------
+    >>> from ml_apps.fairness import wasserstein_parity_difference
+    >>> groups = ["a", "a", "b", "b"]
+    >>> wasserstein_parity_difference(None, [0.1, 0.6, 0.4, 0.9], sensitive_features=groups)
+    0.3
     """
     function = "wasserstein_parity_difference"
     _, scores, groups, weight = _read(function, y_true, y_pred, sensitive_features, sample_weight)
@@ -165,6 +192,12 @@ def ks_parity_difference(y_true, y_pred, *, sensitive_features, sample_weight=No
     ------
     ValueError
         As in `wasserstein_parity_difference`.
+
+    Examples
+    --------
+    >>> from ml_apps.fairness import ks_parity_difference
+    >>> ks_parity_difference(None, [0.1, 0.6, 0.4, 0.9], sensitive_features=["a", "a", "b", "b"])
+    0.5
     """
     function = "ks_parity_difference"
     _, scores, groups, weight = _read(function, y_true, y_pred, sensitive_features, sample_weight)
@@ -182,6 +215,16 @@ class NullGap(NamedTuple):
         Their 95 % quantile: a gap below it cannot be told from noise.
     draws : ndarray, shape (n_permutations,)
         All of them.
+
+    Examples
+    --------
+    >>> from ml_apps.fairness import demographic_parity_difference, null_gap
+    >>> predicted, groups = [0, 1] * 20, ["a", "b"] * 20
+    >>> chance = null_gap(
+    ...     demographic_parity_difference, None, predicted, sensitive_features=groups, rng=0
+    ... )
+    >>> chance.mean < chance.upper < 1, len(chance.draws)  # the predictions above have the gap 1
+    (True, 100)
     """
 
     mean: float
@@ -212,6 +255,16 @@ def null_gap(metric, y_true, y_pred, *, sensitive_features, n_permutations=100, 
     ------
     ValueError
         For less than one permutation, and whatever the metric refuses.
+
+    Examples
+    --------
+    >>> from ml_apps.fairness import demographic_parity_difference, null_gap
+    >>> predicted, groups = [1] * 40, ["a", "b"] * 20
+    >>> chance = null_gap(
+    ...     demographic_parity_difference, None, predicted, sensitive_features=groups, rng=0
+    ... )
+    >>> chance.mean  # all alike, however groups are drawn
+    0.0
     """
     if n_permutations < 1:
         message = f"null_gap: `n_permutations` must be an integer >= 1; got {n_permutations!r}."

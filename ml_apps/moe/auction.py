@@ -67,6 +67,15 @@ class BaseRouter(Router):
     should be mixed with the token as ``w e(x) + (1 - w) x``, where w is the sigmoid of the chosen
     logit, the weight returned here. Tokens are assigned in a random order (without a change to an
     optimal assignment). Padding joins the assignment, which needs a multiple of m tokens.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from ml_apps.moe import BaseRouter
+    >>> _ = torch.manual_seed(0)
+    >>> output = BaseRouter(8, 4)(torch.randn(32, 8))
+    >>> output.metrics["load"]
+    tensor([8., 8., 8., 8.])
     """
 
     def __init__(self, d_model, num_experts, **options):

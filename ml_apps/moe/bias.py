@@ -51,6 +51,17 @@ class SignBiasRouter(_BiasRouter):
 
     DeepSeek-V3 uses ``score="sigmoid", gate="sigmoid_topk", rate=1e-3``; `proportional` moves
     by the relative error in place of its sign.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from ml_apps.moe import SignBiasRouter, update
+    >>> _ = torch.manual_seed(0)
+    >>> router, x = SignBiasRouter(8, 4, rate=0.01), torch.randn(256, 8)
+    >>> load = router(x).metrics["load"]
+    >>> update(router)
+    >>> bool(router.bias[load.argmax()] < 0 < router.bias[load.argmin()])
+    True
     """
 
     def __init__(self, *args, rate=1e-3, proportional=False, score="sigmoid", **options):
@@ -87,6 +98,17 @@ class QuantileBiasRouter(_BiasRouter):
         Number of bins between the least bias - 1 and the largest + 1.
     ema : float
         Weight of the past.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from ml_apps.moe import QuantileBiasRouter, update
+    >>> _ = torch.manual_seed(0)
+    >>> router, x = QuantileBiasRouter(8, 4), torch.randn(256, 8)
+    >>> before = router(x).metrics["max_over_mean"]
+    >>> update(router)
+    >>> bool(router(x).metrics["max_over_mean"] < before)
+    True
     """
 
     def __init__(self, *args, bins=None, ema=0.0, score="logit", **options):

@@ -38,6 +38,15 @@ class ExpertChoiceRouter(Router):
         Mean number of experts a token.
     ema : float
         Weight of the past in the thresholds.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from ml_apps.moe import ExpertChoiceRouter
+    >>> _ = torch.manual_seed(0)
+    >>> output = ExpertChoiceRouter(8, 4)(torch.randn(32, 8))
+    >>> output.metrics["load"], bool(output.metrics["coverage"] < 1)  # some tokens are not taken
+    (tensor([8., 8., 8., 8.]), True)
     """
 
     experts_choose = True

@@ -35,7 +35,18 @@ def dispatch(x, output, num_experts, capacity=None):
 
 
 def combine(y, output):
-    """Weighted sums (n, d) of the outputs of experts (num_experts, capacity, d)."""
+    """Weighted sums (n, d) of the outputs of experts (num_experts, capacity, d).
+
+    Examples
+    --------
+    >>> import torch
+    >>> from ml_apps.moe import PriceRouter, combine, dispatch
+    >>> x = torch.randn(32, 8)
+    >>> output = PriceRouter(8, 4)(x)
+    >>> y = combine(dispatch(x, output, 4), output)  # experts that change nothing
+    >>> torch.allclose(y, output.weights * x)
+    True
+    """
     m, capacity, d = y.shape
     place = _places(output, m, capacity)
     flat = torch.cat([y.reshape(m * capacity, d), y.new_zeros(1, d)])

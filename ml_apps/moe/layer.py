@@ -12,7 +12,15 @@ __all__ = ["FeedForwardExperts", "MoE"]
 
 
 class FeedForwardExperts(nn.Module):
-    """m two-layer networks, applied to buffers (m, capacity, d_model) at once."""
+    """m two-layer networks, applied to buffers (m, capacity, d_model) at once.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from ml_apps.moe import FeedForwardExperts
+    >>> FeedForwardExperts(4, 8, 16)(torch.randn(4, 5, 8)).shape
+    torch.Size([4, 5, 8])
+    """
 
     def __init__(self, num_experts, d_model, d_ff):
         super().__init__()
@@ -37,6 +45,15 @@ class MoE(nn.Module):
     -----
     Padding and dropped tokens get zeros. With a capacity factor buffers have that length; without,
     the length of the largest load, which is read on the host.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from ml_apps.moe import FeedForwardExperts, MoE, PriceRouter
+    >>> layer = MoE(FeedForwardExperts(4, 8, 16), PriceRouter(8, 4))
+    >>> y, output = layer(torch.randn(2, 16, 8))
+    >>> y.shape, output.metrics["load"]
+    (torch.Size([2, 16, 8]), tensor([8., 8., 8., 8.]))
     """
 
     def __init__(self, experts, router):

@@ -30,6 +30,16 @@ class RouterOutput:
         Figures of this routing, without gradients; none was read on the host.
     position : Tensor of int64, shape (n, k)
         Place of the pair in the buffer of its expert; -1 where it is not kept.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from ml_apps.moe import TopKRouter
+    >>> _ = torch.manual_seed(0)
+    >>> output = TopKRouter(8, 4)(torch.randn(32, 8))
+    >>> weights, chosen = output.dense()
+    >>> weights.shape, bool((chosen.sum(dim=1) == 1).all())
+    (torch.Size([32, 4]), True)
     """
 
     indices: torch.Tensor

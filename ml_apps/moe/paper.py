@@ -74,6 +74,15 @@ class PaperSparseOTRouter(Router):
         Weights: probabilities, or the entries of the plan, which have no gradient.
     token_wise_eval : bool
         Route tokens by their best expert in evaluation.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from ml_apps.moe import PaperSparseOTRouter
+    >>> _ = torch.manual_seed(0)
+    >>> output = PaperSparseOTRouter(8, 4)(torch.randn(32, 8))
+    >>> int(output.metrics["load"].max()) <= 8
+    True
     """
 
     experts_choose = True
@@ -121,6 +130,15 @@ class PaperRowSparseRouter(Router):
     """The transposed variant: at most k experts a token, potentials on experts.
 
     Adam for so few steps hardly moves them: this is the paper's choice, kept as it is.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from ml_apps.moe import PaperRowSparseRouter
+    >>> _ = torch.manual_seed(0)
+    >>> output = PaperRowSparseRouter(8, 4, k=2)(torch.randn(32, 8))
+    >>> output.indices.shape
+    torch.Size([32, 2])
     """
 
     def __init__(self, *args, steps=20, rate=1e-2, gamma=1.0, policy="drop_position", **options):

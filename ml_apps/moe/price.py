@@ -61,6 +61,15 @@ class PriceRouter(Router):
     -----
     UserWarning
         `causal` with "in_batch", where tokens see later ones while training.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from ml_apps.moe import PriceRouter
+    >>> _ = torch.manual_seed(0)
+    >>> output = PriceRouter(8, 4)(torch.randn(32, 8))
+    >>> output.metrics["load"]
+    tensor([8., 8., 8., 8.])
     """
 
     def __init__(

@@ -48,6 +48,21 @@ class Router(nn.Module):
         In training inputs are multiplied by uniform numbers in [1 - jitter, 1 + jitter].
     generator : torch.Generator, optional
         For jitter and noise; one with seed 0 by default.
+
+    Examples
+    --------
+    A router that sends token i to expert i modulo m:
+
+    >>> import torch
+    >>> import otopt
+    >>> from ml_apps.moe import Router
+    >>> class RoundRobin(Router):
+    ...     def select(self, logits, valid):
+    ...         n, m = logits.shape
+    ...         preferred = torch.nn.functional.one_hot(torch.arange(n) % m, m).float()
+    ...         return otopt.assign(preferred, policy="none", row_mass=valid.float())
+    >>> RoundRobin(8, 4)(torch.randn(32, 8)).metrics["load"]
+    tensor([8., 8., 8., 8.])
     """
 
     experts_choose = False  # whether pairs that are not kept were never asked for
@@ -228,12 +243,36 @@ class Router(nn.Module):
 
 
 def update(model):
-    """Call `update` of every router in a model; after every optimiser step."""
+    """Call `update` of every router in a model; after every optimiser step.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from ml_apps.moe import PriceRouter, update
+    >>> router = PriceRouter(8, 4)
+    >>> _ = router(torch.randn(32, 8))
+    >>> update(router)
+    >>> router.steps
+    1
+    """
     for module in model.modules():
         if isinstance(module, Router):
             module.update()
 
 
 def attach(model, optimizer):
-    """Update all routers of a model after every step of an optimiser; returns the hook's handle."""
+    """Update all routers of a model after every step of an optimiser; returns the hook's handle.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from ml_apps.moe import PriceRouter, attach
+    >>> router = PriceRouter(8, 4)
+    >>> optimizer = torch.optim.SGD(router.parameters(), lr=0.1)
+    >>> handle = attach(router, optimizer)
+    >>> router(torch.randn(32, 8)).weights.sum().backward()
+    >>> optimizer.step()
+    >>> router.steps
+    1
+    """
     return optimizer.register_step_post_hook(lambda *_: update(model))

@@ -33,6 +33,15 @@ class SBaseRouter(Router):
     `iterations` more than ten change nothing at ``temperature=1``: what keeps loads apart is the
     temperature. Evaluation uses running means of the potentials, where implementations in use take
     raw logits; ``frozen_eval=False`` does that.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from ml_apps.moe import SBaseRouter
+    >>> _ = torch.manual_seed(0)
+    >>> output = SBaseRouter(8, 4, capacity_factor=1.0)(torch.randn(32, 8))
+    >>> int(output.metrics["load"].max())  # what is too much is dropped
+    8
     """
 
     def __init__(

@@ -20,6 +20,15 @@ class SoftMoE(nn.Module):
         Maps buffers (..., m, slots, d) flattened to (m, B slots, d).
     d_model, num_experts, slots : int
         `slots` for each expert; n / m for the cost of one expert a token.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from ml_apps.moe import FeedForwardExperts, SoftMoE
+    >>> layer = SoftMoE(FeedForwardExperts(4, 8, 16), 8, 4, slots=2)
+    >>> y, output = layer(torch.randn(2, 16, 8))
+    >>> y.shape
+    torch.Size([2, 16, 8])
     """
 
     def __init__(self, experts, d_model, num_experts, slots):

@@ -34,6 +34,15 @@ class TopKRouter(Router):
         For k = 2 the second expert is kept with chance ``weight / threshold``; 0 keeps it always.
     eval_capacity_factor : float or None
         Capacity in evaluation; None drops nothing.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from ml_apps.moe import TopKRouter
+    >>> _ = torch.manual_seed(0)
+    >>> output = TopKRouter(8, 4, k=2, switch_weight=0.01)(torch.randn(32, 8))
+    >>> output.indices.shape, list(output.losses)
+    (torch.Size([32, 2]), ['switch'])
     """
 
     def __init__(

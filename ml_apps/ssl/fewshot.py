@@ -120,6 +120,14 @@ def nearest_prototype(support, support_labels, query):
     ----------
     J. Snell, K. Swersky, R. Zemel, Prototypical Networks for Few-shot Learning, NeurIPS 2017,
     arXiv:1703.05175; with cosines in place of distances.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from ml_apps.ssl.fewshot import nearest_prototype
+    >>> query = torch.tensor([[1.0, 3.0], [2.0, 1.0]])
+    >>> nearest_prototype(torch.eye(2), torch.tensor([0, 1]), query)
+    tensor([1, 0])
     """
     membership = F.one_hot(support_labels).to(support.dtype)
     prototypes = F.normalize(membership.T @ F.normalize(support.flatten(1), dim=1), dim=1)
@@ -141,6 +149,14 @@ def linear(support, support_labels, query, *, l2=1e-3):
     Returns
     -------
     Tensor of int, shape (q,)
+
+    Examples
+    --------
+    >>> import torch
+    >>> from ml_apps.ssl.fewshot import linear
+    >>> query = torch.tensor([[1.0, 3.0], [2.0, 1.0]])
+    >>> linear(torch.eye(2), torch.tensor([0, 1]), query)
+    tensor([1, 0])
     """
     way = int(support_labels.max()) + 1
     weight, bias = logistic(F.normalize(support, dim=1), support_labels, way, l2=l2)

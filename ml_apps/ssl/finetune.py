@@ -31,6 +31,12 @@ class FinetuningConfig(Config):
     theta : float
         Its weight, >= 0; 0 is plain fine-tuning.
     classes : int
+
+    Examples
+    --------
+    >>> from ml_apps.ssl.finetune import FinetuningConfig
+    >>> FinetuningConfig(classes=2, theta=0.0).steps
+    100
     """
 
     method: str = "simclr"
@@ -91,6 +97,19 @@ class Finetuning(Run):
     ValueError
         If labels are missing or out of range, images are not finite, there is no such method, or
         theta is negative.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from ml_apps.ssl import models
+    >>> from ml_apps.ssl.finetune import Finetuning, FinetuningConfig
+    >>> labels = torch.arange(64) % 2
+    >>> images = torch.rand(64, 1, 8, 8) * 0.1 + 0.8 * labels[:, None, None, None]
+    >>> config = FinetuningConfig(classes=2, steps=20, batch=16, theta=0.0)
+    >>> run = Finetuning(config, images, labels, models.MLPEncoder(1, 8, dim=16))
+    >>> _ = run.train()
+    >>> run.accuracy(images, labels)
+    1.0
     """
 
     def __init__(self, config, images, labels, encoder, folder=None, *, projector=None):

@@ -230,6 +230,14 @@ def linear_contrastive_loss(W, x_a, x_b):
     ------
     ValueError
         If the views are not two floating-point matrices of one shape.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from ml_apps.ssl.hidden_factors import linear_contrastive_loss
+    >>> x = torch.tensor([[1.0, 0.0], [-1.0, 0.0]])
+    >>> linear_contrastive_loss(torch.zeros(1, 2), x, x).item()  # no features, no loss
+    0.0
     """
     views("linear_contrastive_loss", x_a, x_b)
     n = len(x_a)
@@ -257,6 +265,13 @@ def representation(C, rank):
     ------
     ValueError
         If `rank` is out of range or C holds NaN.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from ml_apps.ssl.hidden_factors import representation
+    >>> representation(torch.diag(torch.tensor([4.0, 1.0])), 1).abs()
+    tensor([[2., 0.]])
     """
     if not 1 <= rank <= len(C):
         raise ValueError(f"representation: rank must be in [1, {len(C)}]; got {rank!r}")
@@ -278,6 +293,14 @@ def factor_weights(W, model):
     -------
     Tensor, shape (dim,)
         Norm of the change of the features by one unit of a factor.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from ml_apps.ssl.hidden_factors import HiddenFactors, factor_weights
+    >>> model = HiddenFactors(shared=1, private=1, tasks=1, spurious=1)
+    >>> factor_weights(3 * torch.eye(model.dim, dtype=torch.float64), model)  # a multiple of x
+    tensor([3.0000, 3.0000, 3.0000], dtype=torch.float64)
     """
     return torch.linalg.vector_norm(W @ model.Q, dim=0)
 
@@ -295,6 +318,14 @@ def ridge_probe(train, y, validation, y_validation, test, y_test, *, penalties=P
     Returns
     -------
     float
+
+    Examples
+    --------
+    >>> import torch
+    >>> from ml_apps.ssl.hidden_factors import ridge_probe
+    >>> x = torch.tensor([[-1.0], [1.0], [-2.0], [2.0]])
+    >>> ridge_probe(x, x[:, 0].sign(), x, x[:, 0].sign(), x, x[:, 0].sign())
+    1.0
     """
     values, vectors = torch.linalg.eigh(train.T @ train / len(train))
     slope = vectors.T @ (train.T @ y) / len(train)
@@ -327,6 +358,16 @@ def sample_complexity(
     Returns
     -------
     dict of str to Tensor of float64, shape (repetitions, len(labels))
+
+    Examples
+    --------
+    >>> import torch
+    >>> from ml_apps.ssl.hidden_factors import HiddenFactors, sample_complexity
+    >>> model = HiddenFactors(shared=1, private=1, tasks=1, spurious=1)
+    >>> features = {"all": torch.eye(model.dim, dtype=torch.float64)}
+    >>> g = torch.Generator().manual_seed(0)
+    >>> sample_complexity(model, features, 0, [10, 100], repetitions=3, generator=g)["all"].shape
+    torch.Size([3, 2])
     """
     out = {
         name: torch.empty(repetitions, len(labels), dtype=torch.float64) for name in representations

@@ -21,6 +21,15 @@ class Heads(nn.Module):
         Of the features.
     widths : sequence of int
         Hidden layers and embedding of the projector; the predictor has the same.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from ml_apps.ssl.psco import Heads
+    >>> heads = Heads(8, (16, 4))
+    >>> embeddings = heads.projector(torch.randn(5, 8))
+    >>> embeddings.shape, heads.predictor(embeddings).shape
+    (torch.Size([5, 4]), torch.Size([5, 4]))
     """
 
     def __init__(self, dim, widths):
@@ -88,6 +97,19 @@ class PsCoNetwork(nn.Module):
         `PsCoLoss`: called with predictions of the strong and momentum embeddings of the weak views.
     momentum : float
         Of the momentum network, in [0, 1].
+
+    Examples
+    --------
+    >>> import torch
+    >>> from ml_apps.ssl import models
+    >>> from ml_apps.ssl.losses import PsCoLoss
+    >>> from ml_apps.ssl.psco import PsCoNetwork
+    >>> from ml_apps.ssl.queue import MomentumQueue
+    >>> loss = PsCoLoss(MomentumQueue(16, 4), num_shots=2)
+    >>> network = PsCoNetwork(models.MLPEncoder(1, 8, dim=16), (16, 4), loss)
+    >>> strong, weak = torch.randn(2, 6, 1, 8, 8)
+    >>> network((strong, weak)).shape, network.features(weak).shape
+    (torch.Size([]), torch.Size([6, 16]))
     """
 
     def __init__(self, encoder, widths, loss, *, momentum=0.99):
@@ -154,6 +176,16 @@ def adapt(
     ------
     ValueError
         If labels are missing, or there are less than two shots.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from ml_apps.ssl.psco import Heads, adapt
+    >>> _ = torch.manual_seed(0)
+    >>> heads, shots = Heads(4, (16, 8)), torch.eye(4)
+    >>> adapted = adapt(heads, shots, torch.tensor([0, 0, 1, 1]))
+    >>> adapted is heads, adapted.training
+    (False, False)
     """
     labels("adapt", "support_labels", support_labels, len(support))
     positive("adapt", temperature=temperature)

@@ -20,7 +20,10 @@ def main(argv=None):
         prog="python -m ml_apps.tour", description="What otopt does, on real inputs, in a minute."
     )
     parser.add_argument("--out", default="tour", help="folder for page and pictures (tour)")
+    names = {part.__name__.rpartition(".")[2]: part for part in PARTS}
+    parser.add_argument("--only", nargs="+", choices=names, help="parts to run, of all five")
     args = parser.parse_args(argv)
+    chosen = [names[name] for name in args.only or names]
     console = Console()
     if not console.is_terminal:
         console = Console(width=120)  # a file or a pipe has no width of its own
@@ -36,8 +39,8 @@ def main(argv=None):
         with console.status("compiling the kernels: half a minute, on the first run only"):
             seconds = solve.warm_up()
         console.print(f"kernels ready in {seconds:.1f} s (later runs: about one)", style="dim")
-        for number, part in enumerate(PARTS, start=1):
-            place = f"part {number} of {len(PARTS)}"
+        for number, part in enumerate(chosen, start=1):
+            place = f"part {number} of {len(chosen)}"
             with console.status(place) as status:
 
                 def note(text, place=place, status=status):
@@ -45,8 +48,9 @@ def main(argv=None):
 
                 done.append(part.run(note=note))
             console.print(as_table(done[-1]))
-            for remark in done[-1].remarks:
-                console.print(remark, style="dim", highlight=False)
+            for remark in (done[-1].headline, *done[-1].remarks, done[-1].certificate):
+                if remark:
+                    console.print(remark, style="dim", highlight=False)
             page.write(done, setting, args.out)
             if not done[-1].complete:
                 raise KeyboardInterrupt

@@ -56,6 +56,8 @@ def as_html(parts, setting):
 
 def _section(part):
     paragraphs = [f"<p>{escape(text)}</p>" for text in part.text]
+    if part.headline:
+        paragraphs.insert(0, f'<p class="lead">{escape(part.headline)}</p>')
     if not part.complete:
         paragraphs.append("<p><b>Stopped before its end:</b> what was done by then.</p>")
     tiles = [_figure(picture) for picture in part.pictures if not picture.wide]
@@ -66,7 +68,10 @@ def _section(part):
             f'<div class="tiles">{"".join(tiles)}</div>' if tiles else "",
             _table(part),
             *(f"<p>{escape(remark)}</p>" for remark in part.remarks),
+            f"<p><b>Certificate.</b> {escape(part.certificate)}</p>" if part.certificate else "",
             *(_figure(picture) for picture in part.pictures if picture.wide),
+            f'<p class="soft">Alone: <code>python -m ml_apps.tour --only {part.name}</code>. '
+            f"Code: <code>ml_apps/tour/parts/{part.name}.py</code></p>",
             "</section>",
         ]
     )

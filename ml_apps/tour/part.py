@@ -20,15 +20,20 @@ class Picture:
 
 @dataclass(frozen=True)
 class Part:
-    """One part of the tour; `text` and `remarks` are paragraphs."""
+    """One part of the tour; `text` and `remarks` are paragraphs.
 
-    name: str  # for file names and links
+    `headline` says in a sentence what came out, `certificate` what of it is proven, and how.
+    """
+
+    name: str  # that of its file, for links and for ``--only``
     title: str
     text: tuple[str, ...]
     columns: tuple[str, ...]
     rows: list[tuple[str, ...]]
     pictures: list[Picture] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
+    headline: str = ""
+    certificate: str = ""
     complete: bool = True
 
 

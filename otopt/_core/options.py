@@ -34,6 +34,13 @@ class SparseOTOptions:
         Rounds of large-neighbourhood search, as long as the gap exceeds 1e-3.
     progress : bool or None
         Show a status line; None shows one on a terminal once a solve has taken two seconds.
+
+    Examples
+    --------
+    >>> import otopt
+    >>> a, C = [0.5, 0.5], [[0.0, 1.0], [1.0, 0.0]]
+    >>> otopt.sparse_ot(a, a, C, k=1, options={"rounding_rounds": 3}).success
+    True
     """
 
     window: float = 0.02
@@ -67,6 +74,13 @@ class EmdOptions:
         Start from prices of a smoothed dual where columns (rows) are few or levels do not help.
     progress : bool or None
         Show a status line; None shows one on a terminal once a solve has taken two seconds.
+
+    Examples
+    --------
+    >>> import otopt
+    >>> result = otopt.emd([0.5, 0.5], [0.5, 0.5], [[0.0, 1.0], [1.0, 0.0]], options={"batch": 8})
+    >>> result.value
+    0.0
     """
 
     candidates: int = 16
@@ -95,6 +109,13 @@ class SinkhornOptions:
         hundredth of it on the way to one below 1e-3 of the cost range.
     progress : bool or None
         Show a status line; None shows one on a terminal once a solve has taken two seconds.
+
+    Examples
+    --------
+    >>> import otopt
+    >>> C = [[0.0, 1.0], [1.0, 0.0]]
+    >>> otopt.sinkhorn([0.5, 0.5], [0.5, 0.5], C, reg=1e-3, options={"anneal_factor": 2}).success
+    True
     """
 
     anneal_below: float = 0.05

@@ -6,7 +6,14 @@ __all__ = ["Status"]
 
 
 class Status(IntEnum):
-    """Outcome of a transport solve; values below 2 carry a plan that meets its marginals."""
+    """Outcome of a transport solve; values below 2 carry a plan that meets its marginals.
+
+    Examples
+    --------
+    >>> import otopt
+    >>> otopt.Status.OPTIMAL < 2, otopt.Status.INFEASIBLE < 2
+    (True, False)
+    """
 
     OPTIMAL = 0  # feasible, k-sparse, gap <= tol
     FEASIBLE = 1  # feasible, k-sparse, gap > tol

@@ -106,6 +106,22 @@ def solve_prices(
     -----
     ConvergenceWarning
         `maxiter` passes did not reach `tol`.
+
+    Examples
+    --------
+    A group of one; the gallery routes on three.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import torch.distributed as dist
+    >>> from otopt.distributed import solve_prices
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     meeting_place = (Path(folder) / "meet").as_uri()
+    ...     dist.init_process_group("gloo", init_method=meeting_place, rank=0, world_size=1)
+    ...     result = solve_prices([[2.0, 0.0], [3.0, 0.0]])
+    ...     dist.destroy_process_group()
+    >>> result.load
+    array([1, 1])
     """
     function = "distributed.solve_prices"
     on_host = not (isinstance(scores, torch.Tensor) and scores.device.type != "cpu")

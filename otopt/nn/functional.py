@@ -33,6 +33,18 @@ class SparsePlan(NamedTuple):
     results : tuple of OTResult
         Status, gap and certificate of every problem, in the order of the flattened batch; NumPy
         arrays.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from otopt.nn import sparse_ot_plan
+    >>> a = torch.tensor([0.5, 0.5])
+    >>> C = torch.tensor([[0.0, 1.0], [1.0, 0.0]], requires_grad=True)
+    >>> plan = sparse_ot_plan(a, a, C, k=1)
+    >>> plan.rows[:, 0], plan.mass[:, 0].detach()
+    (tensor([0, 1]), tensor([0.5000, 0.5000]))
+    >>> plan.results[0].success
+    True
     """
 
     rows: torch.Tensor

@@ -35,6 +35,13 @@ class MultiMarginalPlan(NamedTuple):
         Bins of the marginals, in the order of the sweep; no bin ever decreases.
     mass : ndarray, shape (..., T)
         Mass of each tuple; 0 where two CDFs meet.
+
+    Examples
+    --------
+    >>> import otopt
+    >>> plan = otopt.mmot_1d([[0.5, 0.5], [0.25, 0.75]]).plan
+    >>> plan.indices.tolist(), plan.mass  # from the first bins to the last ones
+    ([[0, 0], [0, 1], [1, 1]], array([0.25, 0.25, 0.5 ]))
     """
 
     indices: NDArray

@@ -34,6 +34,13 @@ class Routing:
         Place of the pair among those of its column, from 0; -1 where it is not kept.
     load : ndarray of int, shape (m,)
         Pairs that every column keeps.
+
+    Examples
+    --------
+    >>> import otopt
+    >>> routing = otopt.assign([[2.0, 0.0], [3.0, 0.0]], capacity=1, policy="drop_score")
+    >>> routing.indices[:, 0], routing.keep[:, 0], routing.load
+    (array([0, 0]), array([False,  True]), array([1, 0]))
     """
 
     indices: NDArray

@@ -20,7 +20,15 @@ __all__ = ["AssignmentResult", "assignment"]
 
 
 class AssignmentResult(OTResult):
-    """An `OTResult` of `assignment`: the plan is a permutation matrix, named by `permutation`."""
+    """An `OTResult` of `assignment`: the plan is a permutation matrix, named by `permutation`.
+
+    Examples
+    --------
+    >>> import otopt
+    >>> result = otopt.assignment([[2.0, 1.0], [1.0, 3.0]])
+    >>> result.permutation, result.value
+    (array([1, 0]), 2.0)
+    """
 
     @cached_property
     def permutation(self):

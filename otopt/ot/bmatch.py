@@ -40,6 +40,15 @@ class BMatching:
         Row duals (n,) and column prices (m,), which are >= 0 and 0 at columns with room.
     candidates : int
         Length of the longest list that was needed.
+
+    Examples
+    --------
+    >>> import otopt
+    >>> match = otopt.bmatch([[0.9, 0.8, 0.0], [0.9, 0.1, 0.2]])
+    >>> match.indices[:, 0], match.certified
+    (array([1, 0]), True)
+    >>> abs(match.value - match.dual_bound) < 1e-12
+    True
     """
 
     indices: NDArray

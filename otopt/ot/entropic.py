@@ -41,6 +41,15 @@ class SinkhornProgress:
         L1, relative to the mass, at this regularisation.
     elapsed : float
         Seconds.
+
+    Examples
+    --------
+    >>> import otopt
+    >>> seen = []
+    >>> C = [[0.0, 1.0], [1.0, 0.5]]
+    >>> result = otopt.sinkhorn([0.3, 0.7], [0.5, 0.5], C, reg=0.01, callback=seen.append)
+    >>> seen[-1].reg, seen[-1].nit <= result.nit
+    (0.01, True)
     """
 
     nit: int

@@ -60,6 +60,15 @@ class EntropicBatch(LazyResult):
         The regularisations.
     plan : ndarray, shape (B, n, m)
         The plans, built on first access.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import otopt
+    >>> C = np.array([[[0.0, 1.0], [1.0, 0.0]], [[0.0, 2.0], [2.0, 0.0]]])
+    >>> batch = otopt.sinkhorn_batch([[0.5, 0.5]] * 2, [[0.5, 0.5]] * 2, C, reg=0.1)
+    >>> batch.plan.shape, batch.status
+    ((2, 2, 2), array([0, 0]))
     """
 
     potentials: Potentials

@@ -21,7 +21,16 @@ __all__ = ["Bounds", "EntropicResult"]
 
 
 class Bounds(NamedTuple):
-    """An interval that holds a number for certain."""
+    """An interval that holds a number for certain.
+
+    Examples
+    --------
+    >>> import otopt
+    >>> C = [[0.0, 1.0], [1.0, 0.0]]
+    >>> bounds = otopt.sinkhorn([0.4, 0.6], [0.5, 0.5], C, reg=0.01).unregularised
+    >>> bounds.lower <= 0.1 <= bounds.upper
+    True
+    """
 
     lower: float
     upper: float
@@ -71,6 +80,16 @@ class EntropicResult(LazyResult):
         The regularisation.
     plan, log_plan : ndarray, shape (n, m)
         The plan and its logarithm, float64, built on first access.
+
+    Examples
+    --------
+    >>> import otopt
+    >>> result = otopt.sinkhorn([0.5, 0.5], [0.5, 0.5], [[0.0, 1.0], [1.0, 0.0]], reg=1.0)
+    >>> result.plan.round(4)
+    array([[0.3655, 0.1345],
+           [0.1345, 0.3655]])
+    >>> result.success, result.marginal_error < 1e-9
+    (True, True)
     """
 
     potentials: Potentials

@@ -42,6 +42,14 @@ class LineMeasure:
         Ascending.
     mass : ndarray, shape (T,)
         Positive.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import otopt
+    >>> measure = otopt.LineMeasure(np.array([0.0, 1.0]), np.array([0.25, 0.75]))
+    >>> float(measure.mean), round(float(measure.std), 4)
+    (0.75, 0.433)
     """
 
     places: NDArray
@@ -113,6 +121,15 @@ class MMOTMinimizeResult:
         `OPTIMAL`, `ITERATION_LIMIT` or `STOPPED`.
     message : str
         The same in words.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import otopt
+    >>> A = np.array([[1.0, 0.0], [0.0, 0.0], [0.0, 1.0]])
+    >>> otopt.mmot_minimize(A, cost="variance").A.T  # both at the mean of their places
+    array([[0., 1., 0.],
+           [0., 1., 0.]])
     """
 
     A: NDArray

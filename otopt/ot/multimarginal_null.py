@@ -30,6 +30,13 @@ class NullLevel(NamedTuple):
         95 % quantile over draws: what a fair model rarely exceeds.
     draws : ndarray
         All of them.
+
+    Examples
+    --------
+    >>> import otopt
+    >>> level = otopt.mmot_null_level([10, 10], rng=0)
+    >>> 0 < level.mean < level.upper, len(level.draws)
+    (True, 200)
     """
 
     mean: float

@@ -68,6 +68,9 @@ def mmot_samples(x, groups=None, *, cost="range", sample_weight=None, weights=No
     depend on the order of the samples, and sums to zero. If everything ties, "range" gives zero.
     One group, or one place, gives zero.
 
+    There is no certificate in the result. `mmot_1d` with every sample as a bin of its own has the
+    same value, and a dual that proves it.
+
     References
     ----------
     .. [1] R. Mehta, J. Kline, V. S. Lokhande, G. Fung, V. Singh, "Efficient Discrete

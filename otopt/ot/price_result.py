@@ -48,6 +48,13 @@ class PriceResult:
         the number of passes was fixed. They add up over batches: with their sums, `reg` and
         capacities C, the step that the pass took is
         ``clip((load - C) / (curvature + 0.1 C / reg), -reg, reg)``.
+
+    Examples
+    --------
+    >>> import otopt
+    >>> result = otopt.solve_prices([[2.0, 0.0], [3.0, 0.0]])
+    >>> 2.0 < result.price[0] - result.price[1] < 3.0  # between what the two would pay
+    True
     """
 
     price: NDArray

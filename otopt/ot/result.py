@@ -21,7 +21,18 @@ LAYOUTS = ("coo", "csc", "dense")
 
 
 class Potentials(NamedTuple):
-    """Dual variables: `source` (n,) prices the rows of the cost, `target` (m,) its columns."""
+    """Dual variables: `source` (n,) prices the rows of the cost, `target` (m,) its columns.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import otopt
+    >>> a, b, C = np.array([0.4, 0.6]), np.array([0.5, 0.5]), np.array([[0.0, 1.0], [1.0, 0.0]])
+    >>> result = otopt.emd(a, b, C)
+    >>> f, g = result.potentials
+    >>> bool((f[:, None] + g <= C + 1e-12).all()), round(float(a @ f + b @ g), 6)
+    (True, 0.1)
+    """
 
     source: NDArray
     target: NDArray
@@ -43,6 +54,13 @@ class RelaxedPlan:
         Columns with more than k nonzeros (ties at the k-th place).
     marginal_error : float
         L1 distance of its marginals to those asked for.
+
+    Examples
+    --------
+    >>> import otopt
+    >>> result = otopt.sparse_ot([0.4, 0.6], [0.5, 0.5], [[0.0, 1.0], [1.0, 0.0]], k=2)
+    >>> result.relaxed.value <= result.value + 1e-12, len(result.relaxed.excess_columns)
+    (True, 0)
     """
 
     plan: csc_array
@@ -101,6 +119,16 @@ class OTResult:
     axis : int
         0 where `k` bounds the columns. 1 where it bounds the rows: then `rows` and `mass` are (n,
         k), the column indices and masses of the nonzeros of every row.
+
+    Examples
+    --------
+    >>> import otopt
+    >>> a, b = [0.5, 0.5], [0.25, 0.25, 0.5]
+    >>> result = otopt.sparse_ot(a, b, [[0.0, 1.0, 2.0], [2.0, 1.0, 0.0]], k=1)
+    >>> result.rows[:, 0], result.mass[:, 0]
+    (array([0, 0, 1]), array([0.25, 0.25, 0.5 ]))
+    >>> result.status.name, result.gap < 1e-6
+    ('OPTIMAL', True)
     """
 
     rows: NDArray

@@ -28,6 +28,16 @@ class KnownProblem:
         Arguments of `sparse_ot`.
     plan : ndarray, shape (n, m)
         The optimal plan.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import otopt
+    >>> from otopt.testing import permutation_problem
+    >>> problem = permutation_problem([1, 0], np.ones((2, 2)), reg=1.0)
+    >>> found = otopt.sparse_ot(problem.a, problem.b, problem.C, problem.k, reg=problem.reg)
+    >>> bool(np.allclose(found.plan.toarray(), problem.plan))
+    True
     """
 
     name: str
@@ -71,6 +81,12 @@ def dirac_problem(weights, cost, reg=1.0):
     ------
     ValueError, TypeError
         For arguments that break the rules above.
+
+    Examples
+    --------
+    >>> from otopt.testing import dirac_problem
+    >>> dirac_problem([0.25, 0.75], cost=[1.0, 2.0], reg=0.0).plan
+    array([[0.25, 0.75]])
     """
     b, _ = as_masses("dirac_problem", "weights", weights, None)
     C = as_stack("dirac_problem", "cost", cost, 1, b.shape)[None, :].astype(float)
@@ -102,6 +118,14 @@ def permutation_problem(permutation, penalty, reg=1.0):
     ------
     ValueError, TypeError
         For arguments that break the rules above.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from otopt.testing import permutation_problem
+    >>> permutation_problem([1, 0], np.ones((2, 2)), reg=0.0).C
+    array([[1., 0.],
+           [0., 1.]])
     """
     permutation = as_array("permutation_problem", "permutation", permutation)
     n = permutation.size
@@ -142,6 +166,13 @@ def monotone_problem(x, y, reg=1.0):
     ------
     ValueError, TypeError
         For arguments that break the rules above.
+
+    Examples
+    --------
+    >>> from otopt.testing import monotone_problem
+    >>> monotone_problem([3.0, 1.0], [0.0, 2.0], reg=0.0).plan
+    array([[0. , 0.5],
+           [0.5, 0. ]])
     """
     x = as_stack("monotone_problem", "x", x, 1, (None,)).astype(float)
     y = as_stack("monotone_problem", "y", y, 1, x.shape).astype(float)
@@ -179,6 +210,15 @@ def block_problem(k, columns, penalty, reg=1.0):
     ------
     ValueError, TypeError
         For arguments that break the rules above.
+
+    Examples
+    --------
+    >>> from otopt.testing import block_problem
+    >>> block_problem(k=2, columns=2, penalty=1.0, reg=0.1).plan
+    array([[0.25, 0.  ],
+           [0.25, 0.  ],
+           [0.  , 0.25],
+           [0.  , 0.25]])
     """
     k = as_positive_int("block_problem", "k", k)
     columns = as_positive_int("block_problem", "columns", columns)
@@ -221,6 +261,12 @@ def constant_cost_problem(n, m, cost=1.0, reg=1.0):
     ------
     ValueError, TypeError
         For arguments that break the rules above.
+
+    Examples
+    --------
+    >>> from otopt.testing import constant_cost_problem
+    >>> constant_cost_problem(2, 4, cost=3.0, reg=1.0).plan[0]
+    array([0.125, 0.125, 0.125, 0.125])
     """
     n = as_positive_int("constant_cost_problem", "n", n)
     m = as_positive_int("constant_cost_problem", "m", m)

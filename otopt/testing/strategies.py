@@ -78,6 +78,17 @@ def transport_problems(
     -------
     hypothesis.strategies.SearchStrategy
         A strategy to draw from.
+
+    Examples
+    --------
+    >>> from hypothesis import given, settings
+    >>> from otopt.testing import transport_problems
+    >>> @settings(max_examples=5, derandomize=True, deadline=None)
+    ... @given(transport_problems(max_n=4, max_m=5))
+    ... def test(problem):
+    ...     a, b, C, k, reg = problem
+    ...     assert C.shape == (len(a), len(b))
+    >>> test()
     """
     st = _hypothesis()
 
@@ -113,6 +124,19 @@ def known_problems(max_size=8):
     -------
     hypothesis.strategies.SearchStrategy
         A strategy to draw from.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import otopt
+    >>> from hypothesis import given, settings
+    >>> from otopt.testing import known_problems
+    >>> @settings(max_examples=5, derandomize=True, deadline=None)
+    ... @given(known_problems())
+    ... def test(p):
+    ...     found = otopt.sparse_ot(p.a, p.b, p.C, p.k, reg=p.reg)
+    ...     assert found.value >= found.dual_bound - 1e-9 * abs(found.value)
+    >>> test()
     """
     st = _hypothesis()
 

@@ -57,8 +57,8 @@ def test_one_source_each_is_certified(parts):
 
 def test_the_race_counts_what_it_shows():
     fun = race.FUNCTIONS["valley"]
-    points, _, status = race.race(fun, "pattern-search", 150)
-    assert status in (0, 1)
+    points, _, result = race.race(fun, "pattern-search", 150)
+    assert result.status in (0, 1)
     assert len(points) <= 150
     first, second, best = race.figures(fun, points)
     values = [fun(x) for x in points]
@@ -73,7 +73,7 @@ def test_experts_get_equal_shares(parts):
     assert repaired["fullest expert over its share"] == repaired["emptiest"] == "1.00"
     nearest = cells(parts[routing], "nearest expert")
     assert float(nearest["fullest expert over its share"]) > 1.3
-    bound = float(re.search(r"more than ([\d.]+) %", parts[routing].remarks[0])[1])
+    bound = float(re.search(r"more than ([\d.]+) %", parts[routing].certificate)[1])
     assert float(repaired["similarity kept"].rstrip(" %")) <= bound + 0.06
 
 
@@ -134,6 +134,37 @@ def test_a_stopped_solve_stops_the_tour(monkeypatch):
     C = np.random.default_rng(0).random((5, 5))
     with pytest.raises(KeyboardInterrupt):
         solve.sparse(w, w, C, 2)
+
+
+def test_every_part_says_what_came_out_what_is_proven_and_how_to_see_it_again(parts, tmp_path):
+    text = page.write(list(parts.values()), "here", tmp_path).read_text(encoding="utf-8")
+    for module, part in parts.items():
+        assert module.__name__.endswith(f".{part.name}")
+        assert part.headline
+        assert part.certificate
+        assert f"python -m ml_apps.tour --only {part.name}" in text
+
+
+def test_the_gap_of_a_proof_is_that_of_the_groups():
+    assert (
+        fairness.distance_to_proof(np.array([0.0, 1.0, 1.0, 3.0]), np.array([0, 1, 0, 1])) < 1e-12
+    )
+
+
+def test_the_widest_gap_of_feasible_plans_is_stated():
+    w, plan = np.full(2, 0.5), np.eye(2) / 2
+    good = [solve.Answer("a", plan, 1.0, gap=gap) for gap in (0.01, 0.02)]
+    wrong = solve.Answer("b", plan / 2, 1.0, gap=0.5)
+    assert "2 plans" in (said := solve.proof([*good, wrong, solve.Answer("c", plan, 1.0)], w, w))
+    assert "is 2 %" in said
+    assert solve.proof([wrong], w, w) == ""
+
+
+def test_one_part_alone(parts, tmp_path, monkeypatch):
+    monkeypatch.setattr(race, "run", lambda note: parts[race])
+    monkeypatch.setattr(tour.solve, "warm_up", lambda: 0.0)
+    assert tour.main(["--out", str(tmp_path), "--only", "race"]) == 0
+    assert (tmp_path / "index.html").read_text(encoding="utf-8").count("<section") == 1
 
 
 def test_the_page_is_self_contained(parts, tmp_path):

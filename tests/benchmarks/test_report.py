@@ -119,6 +119,13 @@ def test_committed_records_can_be_judged(topic, tmp_path):
     assert "missing" not in verdict
 
 
+def test_the_readme_shows_what_the_records_hold():
+    readme = report.README.read_text(encoding="utf-8")
+    assert report.TABLE.search(readme)[0] == report.headlines(), (
+        "run `python -m benchmarks.report --readme`"
+    )
+
+
 def test_the_command_writes_the_page_once(tmp_path, monkeypatch):
     monkeypatch.setattr(report, "compose", lambda page: f"as seen from {page.name}")
     out = tmp_path / "page.md"

@@ -122,7 +122,13 @@ def test_hessian_is_the_derivative_of_the_gradient(k, reg, mu):
 def test_without_curvature_cardinality_costs_nothing():
     one, alpha, _ = oracle_for(3, k=1, reg=0.0)
     free, _, _ = oracle_for(3, k=N, reg=0.0)
-    assert one.evaluate(alpha)[0] == free.evaluate(alpha)[0]
+    (value, gradient), (same, _) = one.evaluate(alpha), free.evaluate(alpha)
+    assert value == same
+    # nor has the curvature an entry that the limit holds back: its coefficient would be inf
+    assert not one.columns.ties.any()
+    np.testing.assert_array_equal(
+        one.direction(alpha, gradient, 1e-2), free.direction(alpha, gradient, 1e-2)
+    )
 
 
 # -- Newton directions --------------------------------------------------------------------------

@@ -69,13 +69,14 @@ def run(*, splits=5, rng=0, note=lambda text: None):
     rng = np.random.default_rng(rng)
     X, y, groups = patients()
     cuts = [np.split(rng.permutation(len(y)), [int(0.6 * len(y))]) for _ in range(splits)]
-    rows, shown = [], []
+    rows, shown, unproven = [], [], []
     try:
         for strength in STRENGTHS:
             note(f"predictions alike in four groups, strength {strength:g}")
             rows.append(_measure(X, y, groups, strength, cuts, rng))
             train, test = cuts[0]
             shown.append((strength, X[test] @ fit(X[train], y[train], groups[train], strength)))
+            unproven.append(distance_to_proof(shown[-1][1], groups[test]))
         complete = True
     except KeyboardInterrupt:
         complete = False
@@ -101,8 +102,31 @@ def run(*, splits=5, rng=0, note=lambda text: None):
         columns=COLUMNS,
         rows=rows,
         pictures=pictures,
+        headline=(
+            f"The gap between four groups falls from {rows[0][1]} to {rows[-1][1]}, where chance "
+            f"alone shows {rows[-1][2]}; {rows[-1][3]} of the variance stay explained, of "
+            f"{rows[0][3]}."
+            if complete
+            else ""
+        ),
+        certificate=(
+            "The gaps are exact: the dual of otopt.mmot_1d, with every patient a bin, proves those "
+            f"of the first split up to {max(unproven):.0e} of their value."
+            if complete
+            else ""
+        ),
         complete=complete,
     )
+
+
+def distance_to_proof(prediction, groups):
+    """Relative distance of the gap between groups to the value of a dual that proves it."""
+    places = [
+        np.unique(prediction[groups == label], return_counts=True) for label in np.unique(groups)
+    ]
+    proof = otopt.mmot_1d([n / n.sum() for _, n in places], support=[x for x, _ in places])
+    value = otopt.mmot_samples(prediction, groups).value
+    return abs(value - float(proof.dual_value)) / value
 
 
 def _measure(X, y, groups, strength, cuts, rng):

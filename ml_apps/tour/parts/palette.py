@@ -128,8 +128,18 @@ def run(*, paints=256, rng=0, note=lambda text: None):
         rows=rows,
         pictures=pictures,
         remarks=remarks,
+        headline=headline(answers, a, b) if complete else "",
+        certificate=solve.proof(answers, a, b),
         complete=complete,
     )
+
+
+def headline(answers, a, b):
+    """What three paints for each colour achieve."""
+    found = {answer.name: answer for answer in answers}
+    ours, peer = found["otopt, k = 3"], found.get("POT, k = 3")
+    said = f"From {ours.sources(b).mean():.1f} paints a colour, all paint is used"
+    return f"{said}; POT's plan misses {peer.missed(a, b):.1%} of it." if peer else f"{said}."
 
 
 def caption(answer, a, b):

@@ -32,16 +32,19 @@ def run(*, budget=300, rng=0, note=lambda text: None):
     -------
     Part
     """
-    rows, paths = [], {}
+    rows, paths, ends = [], {}, []
     complete = True
     for function, fun in FUNCTIONS.items():
         for method in ("pattern-search", *PEERS):
             note(f"{method} on the {function}")
-            points, seconds, status = race(fun, method, budget)
-            if status == 98:  # Ctrl-C, which pattern_search keeps to itself
+            points, seconds, result = race(fun, method, budget)
+            if result.status == 98:  # Ctrl-C, which pattern_search keeps to itself
                 complete = False
                 break
-            name = "otopt, pattern search" if method == "pattern-search" else f"scipy, {method}"
+            name = f"scipy, {method}"
+            if method == "pattern-search":
+                name = "otopt, pattern search"
+                ends.append(f"on the {function} {'yes' if result.certified else 'no'}")
             paths[function, name] = points
             rows.append((name, function, *figures(fun, points), f"{seconds:.2f}"))
         if not complete:
@@ -61,12 +64,31 @@ def run(*, budget=300, rng=0, note=lambda text: None):
         columns=COLUMNS,
         rows=rows,
         pictures=[picture(paths)] if complete else [],
+        headline=headline(rows) if complete else "",
+        certificate=(
+            "certified says that a complete poll around the end found nothing better: "
+            f"{', '.join(ends)} (the budget may end a search before). In code: result.certified."
+        ),
         complete=complete,
     )
 
 
+def headline(rows):
+    """Who reached a hundred-thousandth of the first value, and after how many evaluations."""
+    reached = [
+        f"{name} after {count}"
+        for name, f, _, count, *_ in rows
+        if f == "valley" and count.isdigit()
+    ]
+    kink = [name for name, f, count, *_ in rows if f != "valley" and count.isdigit()]
+    return (
+        f"Down the smooth valley: {'; '.join(reached) or 'nobody'}. "
+        f"Down to 1 % along the kink: {', '.join(kink) or 'nobody'}."
+    )
+
+
 def race(fun, method, budget):
-    """Points in the order of their evaluation, seconds, and the status of the result."""
+    """Points in the order of their evaluation, seconds, and the result."""
     points = []
 
     def counted(x):
@@ -78,7 +100,7 @@ def race(fun, method, budget):
     result = otopt.minimize(
         counted, START, method=method, options={"maxfev": budget} | options.get(method, {})
     )
-    return np.array(points[:budget]), time.perf_counter() - start, result.status
+    return np.array(points[:budget]), time.perf_counter() - start, result
 
 
 def figures(fun, points):

@@ -53,6 +53,15 @@ class NetworkSearch:
         0 fits as asked, 1 `max_trials`, 2 `max_moves`, 3 time, 4 `min_radius`, 98 Ctrl-C,
         99 callback.
     message : str
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from otopt.optimize import networks
+    >>> X, y = np.array([[-1.0], [1.0]]), np.array([0, 1])
+    >>> found = networks.pattern_search(networks.Linear(1), X, y, rng=0)
+    >>> found.accuracy, found.theta.shape
+    (1.0, (4,))
     """
 
     net: Network

@@ -59,6 +59,15 @@ class NetworkSamples:
     status : int
         0 as many as asked for, 1 `max_candidates`, 3 time, 98 Ctrl-C.
     message : str
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from otopt.optimize import networks
+    >>> X, y = np.array([[-1.0], [1.0]]), np.array([0, 1])
+    >>> found = networks.guess_and_check(networks.Linear(1), X, y, n_accept=3, rng=0)
+    >>> [found.net.accuracy(found.theta(i), X, y) for i in range(3)]
+    [1.0, 1.0, 1.0]
     """
 
     net: Network

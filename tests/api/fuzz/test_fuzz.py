@@ -2,6 +2,7 @@
 but ours, and the same answer where only the container differs."""
 
 import builtins
+import contextlib
 import functools
 import inspect
 import pkgutil
@@ -25,6 +26,13 @@ NAMES = sorted(ENTRIES)
 KNOWN = {*public_callables(), *ENTRIES}
 RAISES = r"Raises\n\s*-+\n(.*?)(\n\n\s*\w+( \w+)?\n\s*---|$)"
 PREFIX = re.compile(r"([\w.]+)(: |, | \()")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def elsewhere(tmp_path_factory):
+    """A folder for what is written where an odd word names a checkpoint."""
+    with contextlib.chdir(tmp_path_factory.mktemp("fuzz")):
+        yield
 
 
 def test_every_public_name_has_an_entry_or_a_reason():
