@@ -3,7 +3,7 @@
 import numpy as np
 from numba import njit
 
-from ._numba_rows import collect, fold, group_count, reached
+from ._numba_rows import collect, group_count, reached
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -64,14 +64,13 @@ def _keys(S, q, indices, weight):
     key = np.empty((n, k))
     top = np.empty(group_count(m), S.dtype)
     room = min(k + 1, m)
-    best = np.empty(room, S.dtype)
+    best, bound = np.empty(room, S.dtype), np.empty(1, S.dtype)
     values = np.empty(room)
     where = np.empty(room, np.int64)
     for i in range(n):
         if weight[i] == 0.0:
             continue
-        fold(S[i], q, top)
-        collect(S[i], q, top, reached(top, room, best), values, where)
+        collect(S, i, q, reached(S, i, q, room, top, best), bound, values, where)
         u = token_hash(i)
         other = values[room - 1]
         for a in range(k):
