@@ -14,7 +14,7 @@ from numba.extending import intrinsic
 
 from ._numba_emitter import Emitter, known
 
-__all__ = ["first_bit", "largest_lead", "reaching"]
+__all__ = ["WORD", "first_bit", "largest_between", "largest_lead", "reaching"]
 
 I64 = ir.IntType(64)
 WIDE, NARROW = 16, 4
@@ -81,20 +81,26 @@ first_bit: Any = intrinsic(_first_bit)  # number of the lowest bit of a uint64 t
 
 
 @njit(cache=True, nogil=True, inline="always")
-def largest_lead(S, i, q):
-    """Maximum of ``S[i] - q``, which are not empty."""
+def largest_between(S, i, q, first, end):
+    """Maximum of ``S[i] - q`` over first <= j < end, which are not none."""
     m = S.shape[1]
-    x = S[i, m - 1] - q[m - 1]
-    wide = m // WIDE
+    x = S[i, end - 1] - q[end - 1]
+    wide = (end - first) // WIDE
     if wide > 0:
-        x = max(x, block_max(S, i * m, q, 0, wide, 16))
-    done = WIDE * wide
-    narrow = (m - done) // NARROW
+        x = max(x, block_max(S, i * m + first, q, first, wide, 16))
+    rest = first + WIDE * wide
+    narrow = (end - rest) // NARROW
     if narrow > 0:
-        x = max(x, block_max(S, i * m + done, q, done, narrow, 4))
-    for j in range(done + NARROW * narrow, m - 1):
+        x = max(x, block_max(S, i * m + rest, q, rest, narrow, 4))
+    for j in range(rest + NARROW * narrow, end - 1):
         x = max(x, S[i, j] - q[j])
     return x
+
+
+@njit(cache=True, nogil=True, inline="always")
+def largest_lead(S, i, q):
+    """Maximum of ``S[i] - q``, which are not empty."""
+    return largest_between(S, i, q, 0, S.shape[1])
 
 
 @njit(cache=True, nogil=True, inline="always")

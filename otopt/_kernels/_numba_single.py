@@ -1,6 +1,4 @@
-"""Passes over rows that take one column each; everything is inlined, for a row costs as little as
-a call.
-"""
+"""Passes over rows that take one column each, which cost no more than calls of functions would."""
 
 import numpy as np
 from numba import njit
@@ -57,12 +55,12 @@ def route_single(S, q, price, weight, indices, load):
     value = 0.0
     for i in range(n):
         high = largest_lead(S, i, price)
-        first = 0
-        word = reaching(S, i, price, first, high)
-        while word == NONE:
-            first += WORD
+        j = 0
+        for first in range(0, m, WORD):
             word = reaching(S, i, price, first, high)
-        j = first + first_bit(word)
+            if word != NONE:
+                j = first + first_bit(word)
+                break
         indices[i, 0] = j
         w = weight[i]
         load[j] += w
