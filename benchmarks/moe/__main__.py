@@ -19,7 +19,7 @@ from benchmarks import _run  # noqa: E402
 from . import bars, measure, plots  # noqa: E402
 
 RESULTS = Path(__file__).parent.parent / "results"
-KINDS = ("cells", "drift")
+KINDS = ("cells", "drift", "balance")
 QUICK = ((512, 8), (4096, 64), (16384, 256))
 FULL = ((512, 64), (4096, 8), (16384, 64), (4096, 256))
 
@@ -29,6 +29,7 @@ def plan_of_run(quick):
     sizes = QUICK if quick else sorted(QUICK + FULL, key=lambda size: size[0] * size[1])
     drifts = (0.02,) if quick else (0.0, 0.02, 0.1)
     jobs = [("drift", partial(measure.drift_record, 4096, 64, 1, drift)) for drift in drifts]
+    jobs.append(("balance", partial(measure.balance_record, 4096, 64, 1)))
     return jobs + [
         ("cells", partial(measure.cell_record, n, m, k, quick)) for k in (1, 8) for n, m in sizes
     ]

@@ -10,7 +10,7 @@ from torch.nn import functional
 import otopt
 
 from . import methods
-from .streams import STD, stream
+from .streams import STD, kinds, stream
 
 FFN_SHARED = 32  # experts that the feed-forward time is measured on where tokens are many
 POT_LIMIT = 300_000  # entries up to which POT judges
@@ -202,6 +202,15 @@ def drift_record(n, m, k, drift, passes=2, batches=12):
         "n": n, "m": m, "k": k, "drift": drift, "passes": passes, "in_batch": in_batch,
         "lagged": lagged,
     }  # fmt: skip
+
+
+def balance_record(n, m, k, seeds=10):
+    """Loads under cold prices, not repaired, over kinds of logits and seeds."""
+    found = {}
+    for seed in range(seeds):
+        for name, L in kinds(n, m, seed).items():
+            found.setdefault(name, []).append(_spread(L, methods.cold(L, k, None)[2], k))
+    return {"n": n, "m": m, "k": k, "max_over_mean": found}
 
 
 def _spread(L, price, k):

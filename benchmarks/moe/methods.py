@@ -12,7 +12,7 @@ from ml_apps.moe.choice import choose_columns
 from ml_apps.moe.paper import solve_semi_dual
 from ml_apps.moe.sbase import log_sinkhorn
 
-COLD = {"smoothing": 0.05, "tol": 0.05, "certify": False}
+COLD = {"smoothing": 0.05, "tol": 0.03, "certify": False}
 
 
 def _top(scores, k):
@@ -27,7 +27,7 @@ def top_k(L, k, C):
 def cold(L, k, C):
     """Prices from nothing, as in the first step of `PriceRouter`, and the best experts by them."""
     price = otopt.solve_prices(L, k, **COLD).price
-    return _top(torch.from_numpy(L) - torch.from_numpy(price), k), None, price
+    return otopt.assign(L, price, k).indices, None, price
 
 
 def cold_repair(L, k, C):
@@ -38,14 +38,12 @@ def cold_repair(L, k, C):
 
 def converged(L, k, C):
     result = otopt.solve_prices(L, k)
-    return _top(torch.from_numpy(L) - torch.from_numpy(result.price), k), None, result.price
+    return otopt.assign(L, result.price, k).indices, None, result.price
 
 
 def frozen(price):
-    price = torch.from_numpy(price)
-
     def run(L, k, C):
-        return _top(torch.from_numpy(L) - price, k), None, None
+        return otopt.assign(L, price, k).indices, None, None
 
     return run
 
@@ -53,7 +51,7 @@ def frozen(price):
 def warm(price, passes=2):
     def run(L, k, C):
         found = otopt.solve_prices(L, k, passes=passes, warm_start=price, certify=False).price
-        return _top(torch.from_numpy(L) - torch.from_numpy(found), k), None, found
+        return otopt.assign(L, found, k).indices, None, found
 
     return run
 

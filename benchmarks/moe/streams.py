@@ -1,4 +1,4 @@
-"""Logits of clustered tokens, fixed or drifting."""
+"""Logits of clustered tokens, fixed or drifting, and of other kinds."""
 
 import numpy as np
 
@@ -22,3 +22,16 @@ def stream(n, m, batches=1, *, drift=0.0, seed=0):
         out[t] = tokens @ W * (STD / np.sqrt(2 * WIDTH))
         W = W * np.sqrt(1 - drift**2) + drift * rng.normal(size=W.shape)
     return out
+
+
+def kinds(n, m, seed):
+    """Logits (n, m) by name: clustered, the same with experts that differ, normal, heavy tails."""
+    rng = np.random.default_rng(seed)
+    clustered = stream(n, m, seed=seed)[0]
+    table = {
+        "clustered": clustered,
+        "biased experts": clustered + 3 * rng.normal(size=m),
+        "normal": STD * rng.normal(size=(n, m)),
+        "heavy tails": rng.standard_t(3, size=(n, m)),
+    }
+    return {name: L.astype(np.float32) for name, L in table.items()}

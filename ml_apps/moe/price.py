@@ -161,7 +161,7 @@ class PriceRouter(Router):
         elif self.process_group is not None or scores.device.type != "cpu":
             options |= {"passes": 8}
         else:
-            options |= {"tol": 0.05, "maxiter": 30, "smoothing": 0.05}
+            options |= {"tol": 0.03, "maxiter": 30, "smoothing": 0.05}
         if reg is not None:
             options["reg"] = reg
         else:
@@ -180,6 +180,8 @@ class PriceRouter(Router):
         )
 
     def _token_wise(self, scores, price, valid):
+        if scores.device.type == "cpu":
+            return otopt.assign(scores, price, self.k, row_mass=valid.to(scores.dtype))
         lead = scores - price
         # The maximum is cheaper than a list of length one.
         best = lead.max(dim=1, keepdim=True) if self.k == 1 else lead.topk(self.k, dim=1)

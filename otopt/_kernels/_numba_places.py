@@ -3,7 +3,8 @@
 import numpy as np
 from numba import njit
 
-from ._numba_rows import collect, fold, group_count, reached
+from ._numba_lanes import largest_between
+from ._numba_rows import collect, group_count, reached
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -57,28 +58,55 @@ def _best_open(s, q, row, load, room, start):
 
 
 @njit(cache=True, nogil=True)
-def _keys(S, q, indices, weight):
-    """How much every pair is worth above the best expert that the token does not hold."""
+def _next_best(S, i, q, k, j, top, best, bound, values, where):
+    """What the best expert is worth that a token does not hold, of which it holds the k best.
+
+    If that is one expert it is j.
+    """
+    m = S.shape[1]
+    if k == 1 and m > 1:
+        if j == 0:
+            return np.float64(largest_between(S, i, q, 1, m))
+        x = largest_between(S, i, q, 0, j)
+        return np.float64(max(x, largest_between(S, i, q, j + 1, m)) if j + 1 < m else x)
+    room = values.shape[0]
+    collect(S, i, q, reached(S, i, q, room, top, best), bound, values, where)
+    return values[room - 1]
+
+
+@njit(cache=True, nogil=True)
+def _crowds(S, q, indices, weight, load, room, start, key):
+    """Pairs of experts with more than their room, one expert after the other.
+
+    Their keys say how much they are worth above the best expert that the token does not hold. They
+    are filled in here where they are not known yet: until it moves, a token holds its best experts.
+    """
     n, k = indices.shape
     m = S.shape[1]
-    key = np.empty((n, k))
+    length = min(k + 1, m)
     top = np.empty(group_count(m), S.dtype)
-    room = min(k + 1, m)
-    best = np.empty(room, S.dtype)
-    values = np.empty(room)
-    where = np.empty(room, np.int64)
+    best, bound = np.empty(length, S.dtype), np.empty(1, S.dtype)
+    values, where = np.empty(length), np.empty(length, np.int64)
+    members = np.empty(start[m], np.int64)
+    fill = start[:m].copy()
     for i in range(n):
         if weight[i] == 0.0:
             continue
-        fold(S[i], q, top)
-        collect(S[i], q, top, reached(top, room, best), values, where)
-        u = token_hash(i)
-        other = values[room - 1]
         for a in range(k):
             j = indices[i, a]
-            lead = np.float64(S[i, j] - q[j]) - other
-            key[i, a] = lead * (1.0 + 1e-9 * u) + 1e-30 * u
-    return key
+            if j < 0 or load[j] <= room[j]:
+                continue
+            members[fill[j]] = i * k + a
+            fill[j] += 1
+            if not np.isnan(key[i, a]):
+                continue
+            other = _next_best(S, i, q, k, j, top, best, bound, values, where)
+            u = token_hash(i)
+            for b in range(k):
+                if np.isnan(key[i, b]):
+                    lead = np.float64(S[i, indices[i, b]] - q[indices[i, b]]) - other
+                    key[i, b] = lead * (1.0 + 1e-9 * u) + 1e-30 * u
+    return members
 
 
 @njit(cache=True, nogil=True)
@@ -93,7 +121,7 @@ def repair(S, q, indices, room, weight):
     n, k = indices.shape
     m = S.shape[1]
     price = q.astype(S.dtype)
-    key = _keys(S, price, indices, weight)
+    key = np.full((n, k), np.nan)
     load = np.zeros(m, np.int64)
     for i in range(n):
         if weight[i] > 0.0:
@@ -109,16 +137,7 @@ def repair(S, q, indices, room, weight):
             start[j + 1] = start[j] + crowd
         if not over:
             break
-        members = np.empty(start[m], np.int64)
-        fill = start[:m].copy()
-        for i in range(n):
-            if weight[i] == 0.0:
-                continue
-            for a in range(k):
-                j = indices[i, a]
-                if j >= 0 and load[j] > room[j]:
-                    members[fill[j]] = i * k + a
-                    fill[j] += 1
+        members = _crowds(S, price, indices, weight, load, room, start, key)
         moved = np.empty(start[m], np.int64)
         count = 0
         for j in range(m):

@@ -1,13 +1,16 @@
 """Rows of scores less prices: their largest entries, and the level of the capped simplex.
 
-A row is folded onto a few groups by vector maxima (as in `_numba_minima`). What is looked for can
-only be in groups whose maximum reaches a level, and only those are searched.
+For k > 1 a row is folded onto a few groups by vector maxima (as in `_numba_minima`): the k largest
+of them tell a level that the k largest entries reach.
 """
 
 import numpy as np
 from numba import njit
 
+from ._numba_lanes import WORD, first_bit, largest_lead, reaching
+
 LANES = 32  # shorter loops would not be vectorised
+NONE, ONE = np.uint64(0), np.uint64(1)
 
 
 @njit(cache=True, nogil=True)
@@ -18,8 +21,9 @@ def group_count(m):
 
 
 @njit(cache=True, nogil=True)
-def fold(s, q, top):
-    """Maxima of ``s - q`` over the entries ``g, g + G, ...`` of every group."""
+def fold(S, i, q, top):
+    """Maxima of ``S[i] - q`` over the entries ``g, g + G, ...`` of every group."""
+    s = S[i]
     groups, m = top.shape[0], s.shape[0]
     for g in range(groups):
         top[g] = s[g] - q[g]
@@ -32,16 +36,14 @@ def fold(s, q, top):
 
 
 @njit(cache=True, nogil=True)
-def reached(top, k, best):
-    """A level that the k largest entries reach: the k-th largest of the groups' maxima."""
+def reached(S, i, q, k, top, best):
+    """A level that the k largest entries reach: their least, or that of groups' maxima."""
+    if k == 1:
+        return np.float64(largest_lead(S, i, q))
+    fold(S, i, q, top)
     groups = top.shape[0]
     if k > groups:
         return -np.inf
-    if k == 1:
-        x = top[0]
-        for g in range(1, groups):
-            x = top[g] if top[g] > x else x
-        return np.float64(x)
     count = 0
     for g in range(groups):
         x = top[g]
@@ -60,28 +62,31 @@ def reached(top, k, best):
 
 
 @njit(cache=True, nogil=True)
-def collect(s, q, top, level, values, where):
-    """Write entries of ``s - q`` that reach `level`, largest first; return how many there are.
+def collect(S, i, q, level, bound, values, where):
+    """Write entries of ``S[i] - q`` that reach `level`, largest first; return how many there are.
 
-    No more than there is room for, the largest. Of equal entries the first stands first.
+    No more than there is room for, the largest. Of equal entries the first stands first. `bound`
+    (1,) has the type of the scores: what lies between a level and its rounding is looked at.
     """
-    groups, m, room = top.shape[0], s.shape[0], values.shape[0]
+    m, room = S.shape[1], values.shape[0]
+    bound[0] = level
     count = 0
-    for g in range(groups):
-        if top[g] < level:
-            continue
-        for j in range(g, m, groups):
-            x = np.float64(s[j] - q[j])
+    for first in range(0, m, WORD):
+        word = reaching(S, i, q, first, bound[0])
+        while word != NONE:
+            j = first + first_bit(word)
+            word &= word - ONE
+            x = np.float64(S[i, j] - q[j])
             if x < level:
                 continue
             if count < room:
                 at = count
                 count += 1
-            elif x > values[room - 1] or (x == values[room - 1] and j < where[room - 1]):
+            elif x > values[room - 1]:
                 at = room - 1
             else:
                 continue
-            while at > 0 and (values[at - 1] < x or (values[at - 1] == x and where[at - 1] > j)):
+            while at > 0 and values[at - 1] < x:
                 values[at] = values[at - 1]
                 where[at] = where[at - 1]
                 at -= 1

@@ -3,7 +3,7 @@
 import numpy as np
 from numba import njit
 
-from ._numba_rows import collect, fold, group_count, reached
+from ._numba_rows import collect, group_count, reached
 
 
 @njit(cache=True, nogil=True)
@@ -14,8 +14,8 @@ def top_of_rows(S, count):
     scores = np.empty((n, count))
     price = np.zeros(m, S.dtype)
     top = np.empty(group_count(m), S.dtype)
-    best = np.empty(count, S.dtype)
+    best, bound = np.empty(count, S.dtype), np.empty(1, S.dtype)
     for i in range(n):
-        fold(S[i], price, top)
-        collect(S[i], price, top, reached(top, count, best), scores[i], columns[i])
+        level = reached(S, i, price, count, top, best)
+        collect(S, i, price, level, bound, scores[i], columns[i])
     return columns, scores

@@ -14,67 +14,12 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-F32, I32 = ir.FloatType(), ir.IntType(32)
-
-
-class _Emitter:
-    """Loads, stores and arithmetic on vectors of floats."""
-
-    def __init__(self, context, builder, signature, args):
-        self.context, self.builder, self.signature, self.args = context, builder, signature, args
-
-    def data(self, i):
-        """The memory of array argument i."""
-        kind = self.signature.args[i]
-        return self.context.make_array(kind)(self.context, self.builder, self.args[i]).data
-
-    def index(self, i):
-        """Integer argument i, 64 bits wide."""
-        return self.context.cast(self.builder, self.args[i], self.signature.args[i], types.intp)
-
-    def number(self, value):
-        return ir.Constant(self.context.get_value_type(types.intp), value)
-
-    def load(self, data, at, length):
-        place = self.builder.bitcast(
-            self.builder.gep(data, [at]), ir.VectorType(F32, length).as_pointer()
-        )
-        return self.builder.load(place, align=4)
-
-    def store(self, vector, data, at):
-        place = self.builder.bitcast(self.builder.gep(data, [at]), vector.type.as_pointer())
-        self.builder.store(vector, place, align=4)
-
-    def broadcast(self, scalar, length):
-        one = ir.VectorType(F32, 1)
-        vector = self.builder.insert_element(ir.Constant(one, None), scalar, ir.Constant(I32, 0))
-        return self.shuffle(vector, [0] * length)
-
-    def shuffle(self, vector, order):
-        mask = ir.Constant(ir.VectorType(I32, len(order)), order)
-        return self.builder.shuffle_vector(vector, ir.Constant(vector.type, None), mask)
-
-    def fma(self, a, b, c):
-        # llvmlite's own fma takes scalars only
-        kind = ir.FunctionType(c.type, [c.type] * 3)
-        name = f"llvm.fma.v{c.type.count}f32"
-        function = cgutils.get_or_insert_function(self.builder.module, kind, name)
-        return self.builder.call(function, [a, b, c])
-
-    def larger(self, x, y):
-        return self.builder.select(self.builder.fcmp_ordered(">", x, y), x, y)
-
-    def rectified(self, x):
-        return self.larger(x, ir.Constant(x.type, None))
-
-
-def _known(*kinds):
-    return all(isinstance(kind, types.IntegerLiteral) for kind in kinds)
+from ._numba_emitter import F32, Emitter, known
 
 
 def _convolve_pool(typingctx, out, at, image, start, plane, row, planes, theta, weights, bias,
                    ROWS, LENGTH, E):  # fmt: skip
-    if not _known(ROWS, LENGTH, E):
+    if not known(ROWS, LENGTH, E):
         return None
     rows, length, e = ROWS.literal_value, LENGTH.literal_value, E.literal_value
     pairs = range(length // (2 * e))
@@ -82,7 +27,7 @@ def _convolve_pool(typingctx, out, at, image, start, plane, row, planes, theta, 
     right = [k + e for k in left]
 
     def generate(context, builder, signature, args):
-        emit = _Emitter(context, builder, signature, args)
+        emit = Emitter(context, builder, signature, args)
         target, source, parameters = emit.data(0), emit.data(2), emit.data(7)
         first = emit.broadcast(builder.load(builder.gep(parameters, [emit.index(9)])), length)
         sums = [cgutils.alloca_once_value(builder, first) for _ in range(rows)]
@@ -120,13 +65,13 @@ convolve_pool: Any = intrinsic(prefer_literal=True)(_convolve_pool)
 
 
 def _dense(typingctx, out, at, inputs, start, step, count, theta, weights, bias, UNITS):
-    if not _known(UNITS):
+    if not known(UNITS):
         return None
     units = UNITS.literal_value
     length = -(-units // 16) * 16  # whole vectors: what follows a row is read, and not used
 
     def generate(context, builder, signature, args):
-        emit = _Emitter(context, builder, signature, args)
+        emit = Emitter(context, builder, signature, args)
         target, source, parameters = emit.data(0), emit.data(2), emit.data(6)
         first = emit.load(parameters, emit.index(8), length)
         total = cgutils.alloca_once_value(builder, first)
@@ -150,12 +95,12 @@ dense: Any = intrinsic(prefer_literal=True)(_dense)
 
 
 def _dot(typingctx, x, first, y, second, blocks, LANES):
-    if not _known(LANES):
+    if not known(LANES):
         return None
     lanes = LANES.literal_value
 
     def generate(context, builder, signature, args):
-        emit = _Emitter(context, builder, signature, args)
+        emit = Emitter(context, builder, signature, args)
         left, right = emit.data(0), emit.data(2)
         zero = ir.Constant(ir.VectorType(F32, lanes), None)
         total = cgutils.alloca_once_value(builder, zero)
@@ -165,15 +110,7 @@ def _dot(typingctx, x, first, y, second, blocks, LANES):
             a = emit.load(left, builder.add(emit.index(1), shift), lanes)
             b = emit.load(right, builder.add(emit.index(3), shift), lanes)
             builder.store(emit.fma(a, b, builder.load(total)), total)
-        vector, half = builder.load(total), lanes
-        while half > 1:
-            half //= 2
-            low, high = (
-                emit.shuffle(vector, list(range(half))),
-                emit.shuffle(vector, list(range(half, 2 * half))),
-            )
-            vector = builder.fadd(low, high)
-        return builder.extract_element(vector, ir.Constant(I32, 0))
+        return emit.folded(builder.load(total), builder.fadd)
 
     return types.float32(x, first, y, second, blocks, LANES), generate
 

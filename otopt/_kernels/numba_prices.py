@@ -5,8 +5,10 @@ from numba import njit
 
 from ._numba_bmatch import match_lists
 from ._numba_exp import exp32
+from ._numba_lanes import largest_lead
 from ._numba_places import places, repair
-from ._numba_rows import capped_level, collect, fold, group_count, reached
+from ._numba_rows import capped_level, collect, group_count, reached
+from ._numba_single import pass_single, route_single
 from ._numba_top import top_of_rows
 
 NOTHING, ZERO = np.float32(1e-25), np.float32(0.0)
@@ -51,8 +53,11 @@ def price_pass(S, q, k, nnz, reg, weight, curvature):
     diagonal = np.zeros(m if curvature >= 1 else 0)
     hessian = np.zeros((m, m) if curvature == 2 else (0, 0))
     price = q.astype(S.dtype)
+    if k == 1 and m > 1:
+        value = pass_single(S, price, nnz, reg, weight, load, diagonal, hessian)
+        return value, load, diagonal, hessian
     top = np.empty(group_count(m), S.dtype)
-    best = np.empty(k, S.dtype)
+    best, bound = np.empty(k, S.dtype), np.empty(1, S.dtype)
     values = np.empty(m)
     where = np.empty(m, np.int64)
     value = 0.0
@@ -60,9 +65,8 @@ def price_pass(S, q, k, nnz, reg, weight, curvature):
         w = weight[i]
         if w == 0.0:
             continue
-        fold(S[i], price, top)
-        level = reached(top, k, best)
-        count = min(collect(S[i], price, top, level - reg, values, where), nnz)
+        level = reached(S, i, price, k, top, best)
+        count = min(collect(S, i, price, level - reg, bound, values, where), nnz)
         tau, full, used = capped_level(values, count, k, reg)
         for a in range(full):
             load[where[a]] += w
@@ -92,18 +96,22 @@ def route(S, q, k, weight):
     indices = np.empty((n, k), np.int64)
     load = np.zeros(m)
     price = q.astype(S.dtype)
+    if k == 1:
+        value = route_single(S, q, price, weight, indices, load)
+        return indices, value, load
     top = np.empty(group_count(m), S.dtype)
-    best = np.empty(k, S.dtype)
-    values = np.empty(k)
+    best, bound = np.empty(k, S.dtype), np.empty(1, S.dtype)
+    values, where = np.empty(k), np.empty(k, np.int64)
     value = 0.0
     for i in range(n):
-        fold(S[i], price, top)
-        collect(S[i], price, top, reached(top, k, best), values, indices[i])
+        level = reached(S, i, price, k, top, best)
+        collect(S, i, price, level, bound, values, where)
         w = weight[i]
-        if w == 0.0:
-            continue
         for a in range(k):
-            j = indices[i, a]
+            j = where[a]
+            indices[i, a] = j
+            if w == 0.0:
+                continue
             load[j] += w
             value += w * (np.float64(S[i, j]) - np.float64(q[j]))
     return indices, value, load
@@ -114,22 +122,14 @@ def gibbs_rows(S, shift, reg, weight):
     """``exp((s_i - shift) / reg)`` over its largest entry, float32; 0 in rows without mass."""
     n, m = S.shape
     E = np.zeros((n, m), np.float32)
-    row = np.empty(m, np.float32)
-    top = np.empty(group_count(m), np.float32)
-    zero = np.zeros(m, np.float32)
+    price = shift.astype(S.dtype)
     scale = np.float32(1.0 / reg)
     for i in range(n):
         if weight[i] == 0.0:
             continue
-        s = S[i]
+        s, out = S[i], E[i]
+        high = np.float32(largest_lead(S, i, price))
         for j in range(m):
-            row[j] = np.float32(s[j] - shift[j])
-        fold(row, zero, top)
-        high = top[0]
-        for g in range(1, top.shape[0]):
-            high = max(high, top[g])
-        out = E[i]
-        for j in range(m):
-            x = exp32((row[j] - high) * scale)
+            x = exp32((np.float32(s[j] - price[j]) - high) * scale)
             out[j] = x if x > NOTHING else ZERO  # denormal products would be slow
     return E

@@ -5,10 +5,12 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from numba import njit
 
 from otopt._kernels import numba_prices as fast
 from otopt._kernels import reference_prices as slow
 from otopt._kernels import torch_prices as device
+from otopt._kernels._numba_lanes import WORD, first_bit, largest_between, reaching
 
 
 def problem(seed, n, m, dtype=float, ties=False):
@@ -19,7 +21,7 @@ def problem(seed, n, m, dtype=float, ties=False):
     return S.astype(dtype), q.astype(dtype).astype(float), weight
 
 
-shapes = st.tuples(st.integers(1, 30), st.integers(1, 70)).flatmap(
+shapes = st.tuples(st.integers(1, 30), st.integers(1, 140)).flatmap(
     lambda s: st.tuples(st.just(s[0]), st.just(s[1]), st.integers(1, min(s[1], 9)))
 )
 
@@ -77,6 +79,36 @@ def test_routes_agree_with_the_reference(shape, seed, ties):
     np.testing.assert_array_equal(found[2], expected[2])
     on_device = device.route(*(torch.from_numpy(x) for x in (S, q)), k, torch.from_numpy(weight))
     np.testing.assert_allclose(on_device[1], expected[1], atol=1e-9)
+
+
+@njit
+def _lanes(S, q, first, end, level):
+    found = np.empty(len(S), S.dtype)
+    reach = np.zeros(S.shape, np.bool_)
+    for i in range(len(S)):
+        found[i] = largest_between(S, i, q, first, end)
+        for start in range(0, S.shape[1], WORD):
+            word = reaching(S, i, q, start, level[0])
+            while word != 0:
+                reach[i, start + first_bit(word)] = True
+                word &= word - np.uint64(1)
+    return found, reach
+
+
+@given(
+    seed=st.integers(0, 999), m=st.integers(1, 200), ties=st.booleans(),
+    cut=st.tuples(st.floats(0, 1), st.floats(0, 1)),
+    dtype=st.sampled_from([np.float32, np.float64]),
+)  # fmt: skip
+def test_lanes_see_what_single_comparisons_see(seed, m, cut, ties, dtype):
+    S, q, _ = problem(seed, 5, m, dtype, ties)
+    q = q.astype(dtype)
+    first = int(cut[0] * (m - 1))
+    end = first + 1 + int(cut[1] * (m - first - 1))
+    level = np.quantile(S - q, [0.9]).astype(dtype)
+    found, reach = _lanes(S, q, first, end, level)
+    np.testing.assert_array_equal(found, (S - q)[:, first:end].max(axis=1))
+    np.testing.assert_array_equal(reach, S - q >= level)
 
 
 @given(seed=st.integers(0, 999), n=st.integers(1, 20), m=st.integers(1, 40))
