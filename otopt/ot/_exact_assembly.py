@@ -65,7 +65,7 @@ def _by_column(problem, rows, columns, flow):
     least = np.minimum(problem.a[rows], problem.b[columns])
     kept = flow * problem.quantum > EPS * least
     rows, columns, flow = rows[kept], columns[kept], flow[kept]
-    order = np.lexsort((rows, columns))
+    order = np.argsort(columns * np.int64(len(problem.a)) + rows)
     return rows[order], columns[order], flow[order]
 
 
