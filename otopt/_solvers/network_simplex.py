@@ -214,7 +214,7 @@ def _start(kernels: ModuleType, C, supply, demand, limits, settings, prices, is_
     ways = {MULTILEVEL: lambda: _coarse_prices(kernels, C, supply, demand, limits, settings)}
     if prices is not None and not is_assignment:
         by_prices = {FROM_PRICES: lambda: prices(C, supply, demand)}
-        ways = by_prices | ways if n >= FEW_COLUMNS * m else ways | by_prices
+        ways = by_prices if n >= FEW_COLUMNS * m else ways | by_prices
     for method, potentials in ways.items():
         v = potentials()
         if v is not None:

@@ -15,7 +15,7 @@ __all__ = ["price_start"]
 ROWS = 32  # for each column, that the prices are computed from
 FIRST, SCALINGS = 0.25, 5  # smoothing over the spread of the cost, and scaling iterations there
 LAST, PASSES = 0.05, 3
-BALANCED = 0.75
+BALANCED = 0.65
 TIES = 1e-6  # of the spread: costs that differ by less share a row
 
 
