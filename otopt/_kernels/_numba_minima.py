@@ -80,7 +80,7 @@ def _least(x):
         m4, m5, m6, m7 = min(m4, x[j + 4]), min(m5, x[j + 5]), min(m6, x[j + 6]), min(m7, x[j + 7])
     for j in range(even, x.shape[0]):
         m0 = min(m0, x[j])
-    return min(min(min(m0, m1), min(m2, m3)), min(min(m4, m5), min(m6, m7)))
+    return min(min(min(m0, m1), min(m2, m3)), min(min(m4, m5), min(m6, m7)))  # noqa: PLW3301 (a tree)
 
 
 @njit(cache=True, nogil=True)
@@ -106,7 +106,7 @@ def short_row_least(c, v):
         m7 = min(m7, c[j + 7] - v[j + 7])
     for j in range(even, c.shape[0]):
         m0 = min(m0, c[j] - v[j])
-    return min(min(min(m0, m1), min(m2, m3)), min(min(m4, m5), min(m6, m7)))
+    return min(min(min(m0, m1), min(m2, m3)), min(min(m4, m5), min(m6, m7)))  # noqa: PLW3301 (a tree)
 
 
 @njit(cache=True, nogil=True)
