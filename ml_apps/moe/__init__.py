@@ -2,8 +2,8 @@
 
 from ml_apps.moe.auction import BaseRouter
 from ml_apps.moe.bias import QuantileBiasRouter, SignBiasRouter
+from ml_apps.moe.buffers import combine, dispatch
 from ml_apps.moe.choice import ExpertChoiceRouter
-from ml_apps.moe.dispatch import combine, dispatch
 from ml_apps.moe.layer import FeedForwardExperts, MoE
 from ml_apps.moe.output import RouterOutput
 from ml_apps.moe.paper import PaperRowSparseRouter, PaperSparseOTRouter

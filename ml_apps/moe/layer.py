@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from ml_apps.moe.dispatch import combine, dispatch
+from ml_apps.moe.buffers import combine, dispatch
 
 __all__ = ["FeedForwardExperts", "MoE"]
 

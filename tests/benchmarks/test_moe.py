@@ -72,6 +72,8 @@ def test_broken_promises_are_named():
     names = ("OT cold, repair", "OT cold", "OT frozen price", "POT emd", "OT converged")
     cell = {"n": 4096, "m": 64, "k": 1, "judge": "x", "routers": dict.fromkeys(names, record)}
     drift = {"n": 4096, "m": 64, "k": 1, "drift": 0.02, "in_batch": [1.5]}
-    rows = bars.summary({"cells": [cell, cell | {"n": 16384, "m": 256}], "drift": [drift]})
+    balance = {"n": 4096, "m": 64, "k": 1, "max_over_mean": {"normal": [1.0, 1.2]}}
+    cells = [cell, cell | {"n": 16384, "m": 256}]
+    rows = bars.summary({"cells": cells, "drift": [drift], "balance": [balance]})
     assert len(rows) == 10
     assert not any(kept for *_, kept in rows)

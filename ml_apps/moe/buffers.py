@@ -23,6 +23,14 @@ def dispatch(x, output, num_experts, capacity=None):
     -------
     Tensor, shape (num_experts, capacity, d)
         Zeros in places that are free.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from ml_apps.moe import TopKRouter, dispatch
+    >>> x = torch.randn(32, 8)
+    >>> dispatch(x, TopKRouter(8, 4, k=1)(x), 4, capacity=32).shape
+    torch.Size([4, 32, 8])
     """
     if capacity is None:
         capacity = int(output.position.max()) + 1 if output.position.numel() else 0
