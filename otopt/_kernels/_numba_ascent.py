@@ -17,9 +17,12 @@ from ._numba_newton import (
     row_entry_level,
 )
 from ._numba_schur import column_system, row_step
+from .line_search import is_far_enough, narrow
 from .numba_cpu import _prox_range
 
 BACKTRACKS = 14
+_is_far_enough = njit(cache=True, nogil=True)(is_far_enough)
+_narrow = njit(cache=True, nogil=True)(narrow)
 
 
 @njit(cache=True)
@@ -122,15 +125,6 @@ def _direction(alpha, gradient, support, b, Ct, k, reg, mu, lists, columns):
     return d
 
 
-@njit(cache=True)
-def _next_step(lo, slope_lo, hi, slope_hi):
-    if hi == np.inf:
-        return 4.0 * lo
-    width = hi - lo
-    guess = lo + width * slope_lo / (slope_lo - slope_hi)
-    return min(max(guess, lo + 0.1 * width), hi - 0.1 * width)
-
-
 @njit(cache=True, nogil=True)
 def ascend(x, reference, a, b, Ct, k, reg, mu, lists, columns, tol, maxiter):
     g = evaluate(x, reference, a, b, Ct, k, reg, mu, lists, columns)
@@ -146,13 +140,9 @@ def ascend(x, reference, a, b, Ct, k, reg, mu, lists, columns, tol, maxiter):
             g = evaluate(trial, reference, a, b, Ct, k, reg, mu, lists, columns)
             nfev += 1
             now = np.dot(g, d)
-            if now >= -0.3 * slope and (now <= 0.7 * slope or step >= 256.0):
+            if _is_far_enough(now, slope, step):
                 break
-            if now < 0.0:
-                hi, slope_hi = step, now
-            else:
-                lo, slope_lo = step, now
-            step = _next_step(lo, slope_lo, hi, slope_hi)
+            lo, slope_lo, hi, slope_hi, step = _narrow(lo, slope_lo, hi, slope_hi, step, now)
         x = trial
         support = pack_support(lists, columns)
         nit += 1

@@ -38,3 +38,12 @@ def mean_logistic(margins, signs, orientation, n, scale):
         z = scale * orientation * np.float64(margins[i] * signs[i])
         total += np.log1p(np.exp(-abs(z))) + max(-z, 0.0)
     return total / n
+
+
+@njit(cache=True)
+def keep(found, candidate, orientation, loss, candidates, swaps, losses):
+    """Note an accepted candidate, and whether its outputs are exchanged; how many there are."""
+    candidates[found] = candidate
+    swaps[found] = orientation < np.float32(0)
+    losses[found] = loss
+    return found + 1

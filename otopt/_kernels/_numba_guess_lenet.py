@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 
 from ._numba_exp import fma
-from ._numba_guess import EXAMPLES, mean_logistic, square_norm
+from ._numba_guess import EXAMPLES, keep, mean_logistic, square_norm
 from ._numba_vectors import convolve_pool, dense
 from .numba_philox import fill_signed32
 from .reference_lenet import offsets
@@ -91,10 +91,7 @@ def searcher(sizes):
                            * square_norm(theta, W5, B5))  # fmt: skip
                 loss = mean_logistic(margins, signs, orientation, n, 243.0 / np.sqrt(squares))
                 if low < loss <= high:
-                    candidates[found] = candidate
-                    swaps[found] = orientation < np.float32(0)
-                    losses[found] = loss
-                    found += 1
+                    found = keep(found, candidate, orientation, loss, candidates, swaps, losses)
                     if found == len(candidates):
                         return found, candidate + 1
         return found, last

@@ -7,7 +7,7 @@ the same answer for every vector width.
 import numpy as np
 from numba import njit
 
-from ._numba_guess import mean_logistic, square_norm
+from ._numba_guess import keep, mean_logistic, square_norm
 from ._numba_vectors import dot
 from .numba_philox import fill_signed32
 
@@ -42,10 +42,7 @@ def search(D, X, signs, n, first, last, key, low, high, candidates, swaps, losse
             scale = 1.0 / np.sqrt(square_norm(theta, 0, 2 * D))
             loss = mean_logistic(margins, signs, orientation, n, scale)
             if low < loss <= high:
-                candidates[found] = candidate
-                swaps[found] = orientation < np.float32(0)
-                losses[found] = loss
-                found += 1
+                found = keep(found, candidate, orientation, loss, candidates, swaps, losses)
                 if found == len(candidates):
                     return found, candidate + 1
     return found, last

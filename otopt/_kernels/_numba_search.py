@@ -200,17 +200,13 @@ def push_children(y, cloud, node, metric, planes, level, nodes, bounds, size):
 
 
 @njit(cache=True)
-def search_top(y, cloud, metric, w, planes, k, window, v, idx, space):
-    """Write the k largest ``w - c`` above ``max - window`` to `v`, `idx`; return how many.
+def next_leaf(y, cloud, metric, planes, level, size, space):
+    """Costs of the next leaf that may hold ``w - c > level``: nodes left, its points lo to hi - 1.
 
-    As `top_k`; `v` and `idx` hold ``min(n, 2 k + BLOCK)`` entries.
+    There is none where the number of nodes is -1.
     """
     c, nodes, bounds = space
     leaves = cloud.start.shape[0] - 1
-    level = -np.inf
-    largest = -np.inf
-    count = 0
-    nodes[0], bounds[0], size = 1, np.inf, 1
     while size > 0:
         size -= 1
         if bounds[size] <= level:
@@ -221,6 +217,23 @@ def search_top(y, cloud, metric, w, planes, k, window, v, idx, space):
             continue
         lo, hi = cloud.start[node - leaves], cloud.start[node - leaves + 1]
         leaf_costs(y, cloud.points, lo, hi, metric, c)
+        return size, lo, hi
+    return -1, 0, 0
+
+
+@njit(cache=True)
+def search_top(y, cloud, metric, w, planes, k, window, v, idx, space):
+    """Write the k largest ``w - c`` above ``max - window`` to `v`, `idx`; return how many.
+
+    As `top_k`; `v` and `idx` hold ``min(n, 2 k + BLOCK)`` entries.
+    """
+    c, nodes, bounds = space
+    level = -np.inf
+    largest = -np.inf
+    count = 0
+    nodes[0], bounds[0] = 1, np.inf
+    size, lo, hi = next_leaf(y, cloud, metric, planes, level, 1, space)
+    while size >= 0:
         for q in range(hi - lo):
             x = w[lo + q] - c[q]
             if x > level:
@@ -239,6 +252,7 @@ def search_top(y, cloud, metric, w, planes, k, window, v, idx, space):
                 select_largest(v, idx, count, k)
                 count = k
                 level = max(level, v[:k].min())
+        size, lo, hi = next_leaf(y, cloud, metric, planes, level, size, space)
     if k > 1:
         count = keep_above(v, idx, count, window_floor(largest, window))
     if count > k:
@@ -251,23 +265,17 @@ def search_top(y, cloud, metric, w, planes, k, window, v, idx, space):
 def search_above(y, cloud, metric, w, planes, level, v, idx, space):
     """Write every ``w - c > level`` to `v`, `idx`; return how many."""
     c, nodes, bounds = space
-    leaves = cloud.start.shape[0] - 1
     count = 0
-    nodes[0], size = 1, 1
-    while size > 0:
-        size -= 1
-        node = nodes[size]
-        if node < leaves:
-            size = push_children(y, cloud, node, metric, planes, level, nodes, bounds, size)
-            continue
-        lo, hi = cloud.start[node - leaves], cloud.start[node - leaves + 1]
-        leaf_costs(y, cloud.points, lo, hi, metric, c)
+    nodes[0], bounds[0] = 1, np.inf
+    size, lo, hi = next_leaf(y, cloud, metric, planes, level, 1, space)
+    while size >= 0:
         for q in range(hi - lo):
             x = w[lo + q] - c[q]
             if x > level:
                 v[count] = x
                 idx[count] = lo + q
                 count += 1
+        size, lo, hi = next_leaf(y, cloud, metric, planes, level, size, space)
     return count
 
 

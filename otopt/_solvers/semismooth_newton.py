@@ -5,6 +5,8 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from otopt._kernels.line_search import is_far_enough, narrow
+
 __all__ = ["ConcaveOracle", "NewtonResult", "semismooth_newton"]
 
 
@@ -32,15 +34,6 @@ class NewtonResult(NamedTuple):
     nit: int
 
 
-def _next_step(lo, slope_lo, hi, slope_hi):
-    """Safeguarded regula falsi on the slope along the direction."""
-    if hi == np.inf:
-        return 4.0 * lo
-    width = hi - lo
-    guess = lo + width * slope_lo / (slope_lo - slope_hi)
-    return min(max(guess, lo + 0.1 * width), hi - 0.1 * width)
-
-
 def semismooth_newton(oracle, x, *, tol, maxiter, on_iteration=None, max_backtracks=14):
     """Ascend until the L1 norm of the gradient is at most `tol`, or for `maxiter` steps.
 
@@ -59,13 +52,9 @@ def semismooth_newton(oracle, x, *, tol, maxiter, on_iteration=None, max_backtra
             trial = x + step * d
             value, g = oracle.evaluate(trial)
             now = float(g @ d)
-            if now >= -0.3 * slope and (now <= 0.7 * slope or step >= 256.0):
+            if is_far_enough(now, slope, step):
                 break
-            if now < 0.0:
-                hi, slope_hi = step, now
-            else:
-                lo, slope_lo = step, now
-            step = _next_step(lo, slope_lo, hi, slope_hi)
+            lo, slope_lo, hi, slope_hi, step = narrow(lo, slope_lo, hi, slope_hi, step, now)
         x = trial
         nit += 1
         if on_iteration is not None:
