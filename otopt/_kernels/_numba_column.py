@@ -31,28 +31,6 @@ def simplex_threshold(v, n, z):
 
 
 @njit(cache=True)
-def spread(v, idx, count, b, reg, rows, mass):
-    """Spread mass b over the largest entries, ``v[:count]`` at the rows `idx`: value and potential.
-
-    Writes the entries that carry mass, then unused slots.
-    """
-    theta = simplex_threshold(v, count, b * reg) if reg > 0.0 else v[0]
-    total = 0.0
-    used = 0
-    for q in range(count):
-        t = (v[q] - theta) / reg if reg > 0.0 else b
-        if t > 0.0:
-            rows[used] = idx[q]
-            mass[used] = t
-            total += t * (v[q] - theta - 0.5 * reg * t)
-            used += 1
-    for q in range(used, rows.shape[0]):
-        rows[q] = -1
-        mass[q] = 0.0
-    return total + b * theta, -theta
-
-
-@njit(cache=True)
 def _entries_above(x, n, level, order, v):
     """Indices and values of the entries of ``x[:n]`` above `level`, in order; how many."""
     count = 0

@@ -3,40 +3,7 @@
 import numpy as np
 from numba import njit
 
-from ._numba_column import solve_column, window_floor
 from ._numba_scan import select_largest
-
-DEEPER = 1.5  # a column is searched this much deeper than its last threshold
-
-
-@njit(cache=True)
-def solve_listed(j, alpha, b, k, reg, mu, resolution, lists, columns, x, v, order):
-    """Solve column j on its list: threshold, value, and whether no other entry can reach it.
-
-    Only then does the solution go to `columns`. `x`, `v` and `order` are scratch space.
-    """
-    count = lists.count[j]
-    top = -np.inf
-    for q in range(count):
-        x[q] = alpha[lists.rows[j, q]] - lists.cost[j, q] + mu * lists.centre[j, q]
-        top = x[q] if x[q] > top else top
-    # Look first where the last solution ended, then wherever mass can be.
-    lowest = window_floor(top, b * (reg + mu))
-    floor = max(lowest, window_floor(top, DEEPER * columns.depth[j]))
-    while True:
-        p, e, level, value = solve_column(
-            x, count, top, floor, b, k, reg, mu, v, order, columns.mass[j], columns.kind[j]
-        )
-        if level >= floor or floor == lowest:
-            break
-        floor = lowest
-    covered = not (level + resolution < lists.bound[j])
-    if covered:
-        columns.heads[j] = p
-        columns.ties[j] = e
-        columns.threshold[j] = level
-        columns.depth[j] = top - level
-    return level, value, covered
 
 
 @njit(cache=True)

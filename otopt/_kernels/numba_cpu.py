@@ -4,14 +4,14 @@ import numpy as np
 from numba import get_num_threads, njit, prange, set_num_threads
 from numba.core import config
 
-from ._numba_column import simplex_threshold, spread
+from ._numba_column import simplex_threshold, solve_column, window_floor
 from ._numba_forest import (
     cancel_cycles,
     cheapest_in_rows,
     pivot_to_capacity,
     settle_on_forest,
 )
-from ._numba_lists import keep_centre, refill, solve_listed
+from ._numba_lists import keep_centre, refill
 from ._numba_newton import (
     assemble_dense,
     assemble_grouped,
@@ -58,6 +58,9 @@ __all__ = [
 ]
 
 
+DEEPER = 1.5  # a column is searched this much deeper than its last threshold
+
+
 @njit(cache=True)
 def _conjugate_range(lo, hi, alpha, Ct, b, k, reg, value, beta, rows, mass):
     n = Ct.shape[1]
@@ -67,8 +70,23 @@ def _conjugate_range(lo, hi, alpha, Ct, b, k, reg, value, beta, rows, mass):
     for j in range(lo, hi):
         # Without curvature a column puts its mass on one entry.
         width = k[j] if reg > 0.0 else 1
-        count = top_k(alpha, Ct[j], width, b[j] * reg, v, idx)
-        value[j], beta[j] = spread(v, idx, count, b[j], reg, rows[j], mass[j])
+        window = b[j] * reg
+        count = top_k(alpha, Ct[j], width, window, v, idx)
+        theta = simplex_threshold(v, count, window) if reg > 0.0 else v[0]
+        beta[j] = -theta
+        total = 0.0
+        used = 0
+        for q in range(count):
+            t = (v[q] - theta) / reg if reg > 0.0 else b[j]
+            if t > 0.0:
+                rows[j, used] = idx[q]
+                mass[j, used] = t
+                total += t * (v[q] - theta - 0.5 * reg * t)
+                used += 1
+        value[j] = total + b[j] * theta
+        for q in range(used, rows.shape[1]):
+            rows[j, q] = -1
+            mass[j, q] = 0.0
 
 
 @njit(cache=True, parallel=True)
@@ -184,11 +202,28 @@ def _prox_range(lo, hi, alpha, rise, Ct, b, k, reg, mu, lists, columns, value, n
         level = -np.inf
         rebuilt = False
         while True:
-            if lists.count[j] > 0:
-                level, value[j], covered = solve_listed(
-                    j, alpha, b[j], k[j], reg, mu, resolution, lists, columns, x, v, order
-                )
-                if covered:
+            count = lists.count[j]
+            if count > 0:
+                top = -np.inf
+                for q in range(count):
+                    x[q] = alpha[lists.rows[j, q]] - lists.cost[j, q] + mu * lists.centre[j, q]
+                    top = x[q] if x[q] > top else top
+                # Look first where the last solution ended, then wherever mass can be.
+                lowest = window_floor(top, b[j] * (reg + mu))
+                floor = max(lowest, window_floor(top, DEEPER * columns.depth[j]))
+                while True:
+                    p, e, level, value[j] = solve_column(
+                        x, count, top, floor, b[j], k[j], reg, mu, v, order,
+                        columns.mass[j], columns.kind[j],
+                    )  # fmt: skip
+                    if level >= floor or floor == lowest:
+                        break
+                    floor = lowest
+                if not (level + resolution < lists.bound[j]):
+                    columns.heads[j] = p
+                    columns.ties[j] = e
+                    columns.threshold[j] = level
+                    columns.depth[j] = top - level
                     break
             else:
                 # One entry alone would have this threshold; more entries only raise it.
