@@ -10,9 +10,8 @@ import numpy as np
 from numba import njit, types
 from numba.extending import overload
 
-from ._numba_minima import group_count, list_row, row_least, short_row_least
-from ._numba_prefetch import prefetch
-from ._numba_scan import BLOCK, LINE
+from ._numba_minima import AHEAD, group_count, list_row, row_least
+from ._numba_scan import BLOCK
 from ._numba_search import leaf_costs, node_planes, point_cost, push_children, search_top
 
 NODE_WORK = 16  # a box costs as much time as so many entries
@@ -93,7 +92,7 @@ def row_minimum(C, i, v, bounds, guess, space) -> Any:
 
 
 def row_list(C, i, v, bounds, space, columns, cost):
-    """Write the cheapest entries of ``C_i - v``; of a matrix, after `row_minimum` of that row."""
+    """Write the cheapest entries of ``C_i - v``."""
 
 
 def short_row_minimum(C, i, v, following) -> Any:
@@ -143,10 +142,7 @@ def _short_row_minimum(C, i, v, following):
 
 
 def _matrix_short_row(C, i, v, following):
-    ahead = C[following]
-    for j in range(0, ahead.shape[0], LINE):
-        prefetch(ahead, j)
-    return short_row_least(C[i], v)
+    return row_least(C[i], v, (following - i) * v.shape[0])[0]
 
 
 def _matrix_space(C, length):
@@ -154,7 +150,7 @@ def _matrix_space(C, length):
 
 
 def _matrix_minimum(C, i, v, bounds, guess, space):
-    return row_least(C[i], v, space[0]), v.shape[0]
+    return row_least(C[i], v, AHEAD)[0], v.shape[0]
 
 
 def _matrix_list(C, i, v, bounds, space, columns, cost):
