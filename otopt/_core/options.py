@@ -61,7 +61,8 @@ class EmdOptions:
     ----------
     candidates : int
         Length of the candidate list of a row where rows are no more than columns, and the root of
-        their ratio times longer otherwise; rows of up to twice that many entries are listed whole.
+        their ratio times longer otherwise; rows of up to four times that many entries are read
+        whole, without lists.
     batch : int
         Arcs that may enter the basis between two updates of the potentials.
     cluster_size : int

@@ -156,7 +156,8 @@ c_transform(C, v) -> u, v
     The first, then the second.
 
 shortlist(C, v, length) -> u, columns (n, length) int32, cost (n, length)
-    Per row the least of ``C_ij - v_j`` and the `length` entries where it is smallest.
+    Per row the least of ``C_ij - v_j`` and the `length` entries where it is smallest; of a matrix
+    that may be none, which to the functions below means all.
 
 cluster(features (n, d), size) -> order (n,), start (c + 1,)
     Points in boxes of at most `size` neighbours; box r is ``order[start[r] : start[r + 1]]``.

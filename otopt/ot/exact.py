@@ -99,13 +99,14 @@ def emd(
     -----
     A primal network simplex [1]_ on implicit arcs. Rows keep lists of their cheapest columns; only
     when no listed arc improves the plan whole rows are priced, and the solve ends when all of C was
-    priced at the same potentials without finding one. Potentials come from coarser problems, in
-    which rows, and columns, that the cost treats alike are merged (a multilevel method as in [2]_,
-    but from the cost alone, without coordinates). Where merging would blur the cost, or columns are
-    few, they come from the smoothed dual of `solve_prices`, which is left unfinished; in an
-    assignment shortest augmenting paths on the lists [3]_ come first. Masses are integers
-    inside, of 60 bits, and the tree is strongly feasible: flows do not drift, and degenerate
-    pivots cannot cycle.
+    priced at the same potentials without finding one. Short rows are priced whole from the start.
+    In the first flow those rows choose first that would lose most by their second column, at
+    potentials that come from coarser problems, in which rows, and columns, that the cost treats
+    alike are merged (a multilevel method as in [2]_, but from the cost alone, without coordinates).
+    Where merging would blur the cost, or columns are few, they come from the smoothed dual of
+    `solve_prices`, which is left unfinished; in an assignment shortest augmenting paths on the
+    lists [3]_ come first. Masses are integers inside, of 60 bits, and the tree is strongly
+    feasible: flows do not drift, and degenerate pivots cannot cycle.
 
     The worst case is exponential, as for every known pivot rule of this kind; in practice the time
     grows like n m and a few hundred pivots per row. Memory beyond C is O(n + m) for the basis and
