@@ -53,7 +53,7 @@ def train(router):
 
 routers = {
     "favourites": moe.TopKRouter(d, experts),
-    "favourites, Switch loss": moe.TopKRouter(d, experts, switch_weight=1e-2),
+    "favourites, Switch loss": moe.TopKRouter(d, experts, switch_weight=1.0),
     "prices": moe.PriceRouter(d, experts),
 }
 histories = {name: train(router) for name, router in routers.items()}
@@ -80,3 +80,8 @@ axes[0].set_ylabel("share of the tokens")
 axes[-1].set(title="error, mean of ten steps", xlabel="step", yscale="log")
 axes[-1].legend()
 plt.show()
+
+# %%
+# Where a few clusters hold most of the tokens, balance costs accuracy: experts have to learn pieces
+# of what one could have had whole. The loss pays for it step by step and gets part of the way,
+# prices fill all experts from the first step. What is bought is that no device waits for another.
