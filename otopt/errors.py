@@ -75,8 +75,10 @@ class OtoptWarning(UserWarning):
     --------
     >>> import warnings
     >>> import otopt
-    >>> warnings.simplefilter("error", otopt.errors.OtoptWarning)  # to stop at any of them
-    >>> warnings.resetwarnings()
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("error", otopt.errors.OtoptWarning)  # to stop at any of them
+    ...     otopt.emd([1.0], [1.0], [[2.0]]).value
+    2.0
     """
 
 

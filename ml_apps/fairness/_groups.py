@@ -15,7 +15,6 @@ class FairnessWarning(UserWarning):
 
     Examples
     --------
-    >>> import warnings
     >>> from ml_apps.fairness import FairnessWarning
     >>> issubclass(FairnessWarning, UserWarning)
     True

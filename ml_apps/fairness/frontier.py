@@ -42,16 +42,12 @@ class TradeOff:
     Examples
     --------
     >>> import numpy as np
-    >>> from ml_apps.fairness import FairRegressor, trade_off
-    >>> rng = np.random.default_rng(0)
-    >>> group = np.repeat(["a", "b"], 60)
-    >>> X = rng.normal(size=(120, 2)) + (group == "a")[:, None]
-    >>> found = trade_off(
-    ...     FairRegressor(), X, X.sum(axis=1), sensitive_features=group,
-    ...     lams=(0.0, 3.0), n_splits=2, random_state=0,
-    ... )
-    >>> found.gaps.shape, bool(found.gaps[1].mean() < found.gaps[0].mean())
-    ((2, 2), True)
+    >>> from ml_apps.fairness import NullGap, TradeOff
+    >>> scores, gaps = np.array([[0.9, 0.8], [0.7, 0.6]]), np.array([[0.4, 0.4], [0.2, 0.0]])
+    >>> chance = NullGap(0.05, 0.1, np.full(100, 0.05))
+    >>> found = TradeOff(np.array([0.0, 1.0]), scores, gaps, chance, "strong_dp", 0.25)
+    >>> [(row["lam"], round(row["score"], 2), round(row["gap"], 2)) for row in found.rows()]
+    [(0.0, 0.85, 0.4), (1.0, 0.65, 0.1)]
     """
 
     lams: np.ndarray

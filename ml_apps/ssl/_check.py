@@ -62,11 +62,11 @@ def labels(function, name, values, count, classes=None):
         is_integer = not (values.is_floating_point() or values.dtype == torch.bool)
         if is_integer and values.shape == (count,):
             wrong = values < 0
-            if classes is not None:
-                wrong |= values >= classes
+            if classes is not None and not wrong.any():
+                wrong = values >= classes
             if not wrong.any():
                 return
-            given = f"{int(values[wrong][0])} and the like for {int(wrong.sum())} of them"
+            given = f"{int(values[wrong].min())} for {int(wrong.sum())} of them"
     raise ValueError(
         f"{function}: {name} must be a tensor with an integer >= 0{upper} for every row "
         f"({count}); got {given}; leave out what has no label"

@@ -1,13 +1,13 @@
 """Minima of the reduced costs ``C_ij - v_j`` over rows and columns, in one pass each.
 
 Eight minima side by side fill the vector units, which LLVM does not do for one. For its cheapest
-entries a row is folded onto groups, ``low[g] = min over l of c[l G + g] - v[l G + g]``, and only
-the groups that can hold one are searched.
+entries a row is folded onto groups, and only those that can hold one are searched.
 """
 
 import numpy as np
 from numba import njit
 
+from ._numba_fold import fold
 from ._numba_prefetch import prefetch
 
 FOLDS = 16
@@ -46,8 +46,9 @@ def row_least(c, v, ahead):
     for j in range(even, c.shape[0]):
         m0 = min(m0, c[j] - v[j])
         s0 += c[j]
-    least = min(min(min(m0, m1), min(m2, m3)), min(min(m4, m5), min(m6, m7)))  # noqa: PLW3301
-    return least, ((s0 + s1) + (s2 + s3)) + ((s4 + s5) + (s6 + s7))
+    m0, m2, m4, m6 = min(m0, m1), min(m2, m3), min(m4, m5), min(m6, m7)  # waits less than a chain
+    m0, m4 = min(m0, m2), min(m4, m6)
+    return min(m0, m4), ((s0 + s1) + (s2 + s3)) + ((s4 + s5) + (s6 + s7))
 
 
 @njit(cache=True, nogil=True)
@@ -95,29 +96,17 @@ def group_count(m):
 
 
 @njit(cache=True, nogil=True)
-def _fold(c, v, low):
-    size = low.shape[0]
-    m = c.shape[0]
-    for g in range(size):
-        low[g] = c[g] - v[g]
-    for first in range(size, m, size):
-        part = c[first : first + size]
-        price = v[first : first + size]
-        for g in range(part.shape[0]):
-            x = part[g] - price[g]
-            low[g] = x if x < low[g] else low[g]
-
-
-@njit(cache=True, nogil=True)
 def list_row(c, v, low, key, columns, cost):
     """Write the cheapest entries of ``c - v`` to one list.
 
     A level that as many groups reach as the list has room for is reached by that many entries, and
     only those groups are searched. `low` and `key` are scratch space for the groups and the list.
     """
-    _fold(c, v, low)
     m = c.shape[0]
     groups = low.shape[0]
+    fold(v, c, low)
+    for g in range(groups):
+        low[g] = -low[g]
     room = key.shape[0]
     level = np.inf
     if groups > room:

@@ -272,10 +272,7 @@ def l1_norm(x):
 @njit(cache=True)
 def has_excess(columns, k):
     """Whether some column has more than k nonzeros."""
-    for j in range(columns.heads.shape[0]):  # noqa: SIM110 (numba knows no `any`)
-        if columns.heads[j] + columns.ties[j] > k[j]:
-            return True
-    return False
+    return np.any(columns.heads + columns.ties > k)
 
 
 @njit(cache=True)

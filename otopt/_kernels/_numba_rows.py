@@ -1,12 +1,13 @@
 """Rows of scores less prices: their largest entries, and the level of the capped simplex.
 
-For k > 1 a row is folded onto a few groups by vector maxima (as in `_numba_minima`): the k largest
-of them tell a level that the k largest entries reach.
+For k > 1 a row is folded onto a few groups: the k largest of their maxima tell a level that the k
+largest entries reach.
 """
 
 import numpy as np
 from numba import njit
 
+from ._numba_fold import fold
 from ._numba_lanes import WORD, first_bit, largest_lead, reaching
 
 LANES = 32  # shorter loops would not be vectorised
@@ -21,26 +22,11 @@ def group_count(m):
 
 
 @njit(cache=True, nogil=True)
-def fold(S, i, q, top):
-    """Maxima of ``S[i] - q`` over the entries ``g, g + G, ...`` of every group."""
-    s = S[i]
-    groups, m = top.shape[0], s.shape[0]
-    for g in range(groups):
-        top[g] = s[g] - q[g]
-    for first in range(groups, m, groups):
-        part = s[first : first + groups]
-        price = q[first : first + groups]
-        for g in range(part.shape[0]):
-            x = part[g] - price[g]
-            top[g] = x if x > top[g] else top[g]
-
-
-@njit(cache=True, nogil=True)
 def reached(S, i, q, k, top, best):
     """A level that the k largest entries reach: their least, or that of groups' maxima."""
     if k == 1:
         return np.float64(largest_lead(S, i, q))
-    fold(S, i, q, top)
+    fold(S[i], q, top)
     groups = top.shape[0]
     if k > groups:
         return -np.inf

@@ -14,7 +14,7 @@ def dense(cost):
     if isinstance(cost, np.ndarray):
         return cost
     gap = cost.queries.points.astype(float)[:, :, None] - cost.points.points[:, None]
-    square = (gap**2).sum(axis=0)
+    square = functools.reduce(np.add, gap**2)  # in order: NumPy has its own for a single entry
     return (square, np.sqrt(square), 0.5 * square)[cost.metric]
 
 

@@ -19,8 +19,7 @@ ARXIV = re.compile(r"arxiv(?:\.org/abs/|:|\.)(\d{4}\.\d{4,5})", flags=re.IGNOREC
 
 @pytest.mark.parametrize("dotted", sorted({*documented_names(), *ENTRIES}))
 def test_has_an_example(dotted):
-    owner, _, name = dotted.rpartition(".")  # a function may have the name of its module
-    assert ">>> " in inspect.getdoc(pkgutil.resolve_name(f"{owner}:{name}"))
+    assert ">>> " in inspect.getdoc(pkgutil.resolve_name(dotted))
 
 
 def papers(text):

@@ -110,7 +110,7 @@ HOLE[4, 1] = math.nan
         ("labels must be .* got None", (X, None, 2, 1, 1, 0)),
         ("labels must be .* got shape", (X, Y[:-1], 2, 1, 1, 0)),
         ("labels must be .* torch.float32", (X, Y.float(), 2, 1, 1, 0)),
-        ("got -1 and the like for 10 of them; leave out", (X, Y - 1, 2, 1, 1, 0)),
+        ("got -1 for 10 of them; leave out", (X, Y - 1, 2, 1, 1, 0)),
         (r"features must be finite; got nan at \[4, 1\]", (HOLE, Y, 2, 1, 1, 0)),
     ],
 )

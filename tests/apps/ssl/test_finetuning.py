@@ -27,7 +27,9 @@ def regularized(theta=0.3, **settings):
 def test_regulariser_is_the_sum_of_its_parts():
     loss, logits, labels, h_a, h_b = regularized()
     found = loss.components(logits, labels, h_a, h_b)
-    entropy = -torch.stack([F.log_softmax(row, 0)[c] for row, c in zip(logits, labels)]).mean()  # noqa: B905
+    entropy = -torch.stack(
+        [F.log_softmax(row, 0)[c] for row, c in zip(logits, labels, strict=True)]
+    ).mean()
     torch.testing.assert_close(found.supervised, entropy)
     torch.testing.assert_close(found.contrastive, NTXentLoss(0.3)(h_a, h_b))
     torch.testing.assert_close(found.total, entropy + 0.3 * NTXentLoss(0.3)(h_a, h_b))
@@ -60,8 +62,8 @@ def test_weights_that_are_none_are_refused(theta):
         ({"labels": None}, r"labels must be .* >= 0 and < 3 for every row \(6\); got None"),
         ({"labels": torch.ones(6)}, "labels must be .*torch.float32"),
         ({"labels": torch.zeros(5, dtype=torch.int64)}, r"got shape \(5,\).*leave out"),
-        ({"labels": torch.tensor([0, 1, 2, -1, 1, 0])}, "got -1 and the like for 1 of them"),
-        ({"labels": torch.tensor([0, 1, 3, 0, 1, 0])}, "got 3 and the like for 1 of them"),
+        ({"labels": torch.tensor([0, 1, 2, -1, 1, 0])}, "got -1 for 1 of them"),
+        ({"labels": torch.tensor([0, 1, 3, 0, 1, 0])}, "got 3 for 1 of them"),
         ({"logits": torch.full((6, 3), math.nan)}, r"logits must be finite; got nan at \[0, 0\]"),
         ({"logits": torch.zeros(5, 3)}, r"logits must have shape \(6, classes\).*got \(5, 3\)"),
         ({"h_b": torch.full((6, 4), math.inf).double()}, "h_b must be finite"),
@@ -133,7 +135,7 @@ def test_fine_tuning_that_was_stopped_ends_as_one_that_was_not(tmp_path):
     [
         (None, r"labels must be .* >= 0 and < 2 for every row \(40\); got None"),
         (torch.zeros(39, dtype=torch.int64), r"got shape \(39,\).*leave out"),
-        (torch.full((40,), -1), "got -1 and the like for 40 of them"),
+        (torch.full((40,), -1), "got -1 for 40 of them"),
     ],
 )
 def test_fine_tuning_refuses_missing_labels(labels, message):

@@ -275,7 +275,7 @@ def refusals():
         r"labels must be a tensor with an integer >= 0 for every row \(3\); got None": (
             lambda: overlap(y[:, None], None, y)),
         "item_labels must be .* got None": lambda: overlap(y[:, None], y, None),
-        "labels must be .* got -1 and the like for 3": lambda: overlap(y[:, None], y - 1, y),
+        "labels must be .* got -1 for 3 of them": lambda: overlap(y[:, None], y - 1, y),
         "support_labels must be .* got shape": lambda: adapt(Heads(6, (4, 2)), z, y),
         "support must hold at least 2 shots; got 1": (
             lambda: adapt(Heads(6, (4, 2)), z[:1], y[:1])),
