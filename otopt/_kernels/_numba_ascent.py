@@ -8,6 +8,7 @@ import numpy as np
 from numba import njit
 
 from ._numba_cholesky import cholesky_solve
+from ._numba_folded import evaluate, fold, pack, unfold
 from ._numba_newton import (
     assemble_dense,
     connected_rows,
@@ -18,7 +19,6 @@ from ._numba_newton import (
 )
 from ._numba_schur import column_system, row_step
 from .line_search import is_far_enough, narrow
-from .numba_cpu import _prox_range
 
 BACKTRACKS = 14
 _is_far_enough = njit(cache=True, nogil=True)(is_far_enough)
@@ -26,23 +26,11 @@ _narrow = njit(cache=True, nogil=True)(narrow)
 
 
 @njit(cache=True)
-def evaluate(alpha, reference, a, b, Ct, k, reg, mu, lists, columns):
-    """Gradient a - T 1; `reference` is the last alpha before and after."""
-    rise = -np.inf
-    for i in range(alpha.shape[0]):
-        rise = max(rise, alpha[i] - reference[i])
-    reference[:] = alpha
-    m = b.shape[0]
-    # Lists with room for every row never ask for more.
-    first = np.int64(0)  # for a literal numba would compile anew
-    _prox_range(
-        first, m, alpha, rise, Ct, b, k, reg, mu, lists, columns, np.empty(m),
-        np.empty(m, np.int64),
-    )  # fmt: skip
-    gradient = a.copy()
-    for j in range(m):
-        for q in range(lists.count[j]):
-            gradient[lists.rows[j, q]] -= columns.mass[j, q]
+def first_gradient(alpha, a, b, Ct, k, reg, mu, lists, columns):
+    """Gradient a - T 1."""
+    state = fold(Ct, mu, lists, columns)
+    gradient = evaluate(alpha, a, b, Ct, k, reg, mu, state, lists, columns)
+    unfold(Ct, state, lists, columns)
     return gradient
 
 
@@ -127,23 +115,25 @@ def _direction(alpha, gradient, support, b, Ct, k, reg, mu, lists, columns):
 
 @njit(cache=True, nogil=True)
 def ascend(x, reference, a, b, Ct, k, reg, mu, lists, columns, tol, maxiter):
-    g = evaluate(x, reference, a, b, Ct, k, reg, mu, lists, columns)
-    support = pack_support(lists, columns)
+    state = fold(Ct, mu, lists, columns)
+    g = evaluate(x, a, b, Ct, k, reg, mu, state, lists, columns)
     nit, nfev = 0, 1
     while nit < maxiter and np.abs(g).sum() > tol:
+        support = pack(Ct, state, lists, columns)
         d = _direction(x, g, support, b, Ct, k, reg, mu, lists, columns)
         slope = np.dot(g, d)
         lo, slope_lo, hi, slope_hi = 0.0, slope, np.inf, 0.0
         step, trial = 1.0, x
         for _ in range(BACKTRACKS):
             trial = x + step * d
-            g = evaluate(trial, reference, a, b, Ct, k, reg, mu, lists, columns)
+            g = evaluate(trial, a, b, Ct, k, reg, mu, state, lists, columns)
             nfev += 1
             now = np.dot(g, d)
             if _is_far_enough(now, slope, step):
                 break
             lo, slope_lo, hi, slope_hi, step = _narrow(lo, slope_lo, hi, slope_hi, step, now)
         x = trial
-        support = pack_support(lists, columns)
         nit += 1
-    return x, g, support, nit, nfev
+    unfold(Ct, state, lists, columns)
+    reference[:] = x
+    return x, g, pack_support(lists, columns), nit, nfev

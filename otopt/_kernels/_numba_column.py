@@ -31,7 +31,7 @@ def simplex_threshold(v, n, z):
 
 
 @njit(cache=True)
-def _entries_above(x, n, level, order, v):
+def entries_above(x, n, level, order, v):
     """Indices and values of the entries of ``x[:n]`` above `level`, in order; how many."""
     count = 0
     for i in range(n):
@@ -43,7 +43,7 @@ def _entries_above(x, n, level, order, v):
 
 
 @njit(cache=True)
-def _sort_entries_above(v, n, level, order):
+def sort_entries_above(v, n, level, order):
     """Keep the entries of ``v[:n]`` above `level`, by decreasing v, `order` along; how many."""
     count = 0
     for q in range(n):
@@ -164,32 +164,46 @@ def solve_column(x, n, top, floor, b, k, reg, mu, v, order, t, kind):
     (heads, ties, threshold, value). An entry that is not listed stays at zero as long as its x
     does not exceed the threshold.
     """
-    both = reg + mu
-    window = b * both
     t[:] = 0.0
     kind[:] = 0
+    count = entries_above(x, n, floor, order, v)
+    p, e, level, value = solve_above(v, order, count, top, b, k, reg, mu)
+    for r in range(p + e):
+        t[order[r]] = v[r]
+        kind[order[r]] = HEAD if r < p else TIE
+    return p, e, level, value
+
+
+@njit(cache=True)
+def solve_above(v, order, count, top, b, k, reg, mu):
+    """As `solve_column`, of the entries ``v[:count]``; `order` goes along.
+
+    Heads come to the front, then ties, with their masses in v.
+    """
+    both = reg + mu
+    window = b * both
     value = b * top
-    count = _entries_above(x, n, floor, order, v)
     theta = simplex_threshold(v, count, window)
     positive = 0
     for q in range(count):
         positive += v[q] > theta
-    if positive == 0:  # the mass is below the rounding error of x
-        first = order[v[:count].argmax()]
-        t[first] = b
-        kind[first] = HEAD
+    if positive == 0:  # the mass is below the rounding error of v
+        order[0] = order[v[:count].argmax()]
+        v[0] = b
         return 1, 0, top, value
     if positive <= k:
+        used = 0
         for q in range(count):
             if v[q] > theta:
-                i = order[q]
-                t[i] = (v[q] - theta) / both
-                kind[i] = HEAD
-                value += t[i] * (v[q] - top - 0.5 * both * t[i])
+                x = v[q]
+                t = (x - theta) / both
+                value += t * (x - top - 0.5 * both * t)
+                v[used], order[used] = t, order[q]
+                used += 1
         return positive, 0, theta, value
 
     # The cardinality price s >= 0 only raises the threshold: entries below theta stay out.
-    count = _sort_entries_above(v, count, theta, order)
+    count = sort_entries_above(v, count, theta, order)
     largest = 0.0
     for r in range(k):
         largest += v[r]
@@ -197,10 +211,9 @@ def solve_column(x, n, top, floor, b, k, reg, mu, v, order, t, kind):
     kth = v[k - 1] - theta
     if kth > 0.0 and (v[k] - theta) * both <= kth * reg:  # no tie at the k-th place
         for r in range(k):
-            i = order[r]
-            t[i] = (v[r] - theta) / both
-            kind[i] = HEAD
-            value += t[i] * (v[r] - top - 0.5 * both * t[i])
+            t = (v[r] - theta) / both
+            value += t * (v[r] - top - 0.5 * both * t)
+            v[r] = t
         return k, 0, theta + kth * reg / both, value
 
     p, q, s, beta = _tie_block_newton(v, count, b, k, reg, mu)
@@ -208,16 +221,14 @@ def solve_column(x, n, top, floor, b, k, reg, mu, v, order, t, kind):
         p, q, s, beta = _tie_block_search(v, count, b, k, reg, mu)
     tied = 0.0
     for r in range(q):
-        i = order[r]
         y = v[r] + beta
         if r < p:
-            t[i] = y / both
-            kind[i] = HEAD
-            value += t[i] * (v[r] - top - 0.5 * both * t[i])
+            t = y / both
+            value += t * (v[r] - top - 0.5 * both * t)
         else:
-            t[i] = max((y - s * reg) / mu, 0.0)
-            kind[i] = TIE
-            tied += t[i]
-            value += t[i] * (v[r] - top - 0.5 * mu * t[i])
+            t = max((y - s * reg) / mu, 0.0)
+            tied += t
+            value += t * (v[r] - top - 0.5 * mu * t)
+        v[r] = t
     value -= 0.5 * reg * tied * tied / (k - p)
     return p, q - p, s * reg - beta, value

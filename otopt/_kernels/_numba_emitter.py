@@ -18,10 +18,15 @@ class Emitter:
     def __init__(self, context, builder, signature, args):
         self.context, self.builder, self.signature, self.args = context, builder, signature, args
 
+    def array(self, i):
+        """Array argument i: its memory, shape and strides."""
+        return self.context.make_array(self.signature.args[i])(
+            self.context, self.builder, self.args[i]
+        )
+
     def data(self, i):
         """The memory of array argument i."""
-        kind = self.signature.args[i]
-        return self.context.make_array(kind)(self.context, self.builder, self.args[i]).data
+        return self.array(i).data
 
     def index(self, i):
         """Integer argument i, 64 bits wide."""

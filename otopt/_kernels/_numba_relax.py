@@ -7,8 +7,9 @@ hold the reasons.
 import numpy as np
 from numba import njit
 
-from ._numba_ascent import ascend, evaluate
-from .numba_cpu import _conjugate_range, cheapest_in_columns, simplex_potentials
+from ._numba_ascent import ascend, first_gradient
+from ._numba_short import conjugates, potentials
+from .numba_cpu import cheapest_in_columns
 
 
 @njit(cache=True)
@@ -18,8 +19,8 @@ def _first_potentials(a, b, C, Ct, curvature, alternations):
     for i in range(n):
         alpha[i] = C[i].min()
     for _ in range(alternations):
-        beta = simplex_potentials(alpha, Ct, b, curvature)
-        alpha = simplex_potentials(beta, C, a, curvature)
+        beta = potentials(alpha, Ct, b, curvature)
+        alpha = potentials(beta, C, a, curvature)
     return alpha - alpha.mean()
 
 
@@ -53,10 +54,9 @@ def relaxed_value(support, columns, k, reg):
 
 
 @njit(cache=True)
-def _bound(alpha, a, b, Ct, k, reg, value, beta, rows, mass):
+def _bound(alpha, a, b, Ct, k, reg):
     """The exact semi-dual: to compare iterates by, not the certificate that is returned."""
-    first = np.int64(0)  # for a literal numba would compile anew
-    _conjugate_range(first, b.shape[0], alpha, Ct, b, k, reg, value, beta, rows, mass)
+    value = conjugates(alpha, Ct, b, k, reg)
     total = 0.0
     lost = 0.0
     for sign, terms in ((1.0, a * alpha), (-1.0, value)):
@@ -84,14 +84,12 @@ def relax_small(a, b, C, Ct, k, reg, unit, mass, tol, maxiter, lists, columns, s
     sample = np.linspace(0, m - 1, min(m, sampled)).astype(np.int64)
     wide = _spreading_curvature(alpha, b, Ct, entries, sample)
     mu = max(min(max(wide, 0.01 * mu), mu) - reg, relative * reg)
-    lists.margin[:] = 0.2 * (reg + mu) * b
     capacity = k if reg > 0.0 else np.full(m, n)
     floor = 1e-6 * unit / typical
 
     most = k.max()
-    scratch = np.empty(m), np.empty(m), np.empty((m, most), np.int32), np.empty((m, most))
     reference = np.zeros(n)
-    gradient = evaluate(alpha, reference, a, b, Ct, capacity, reg, mu, lists, columns)
+    gradient = first_gradient(alpha, a, b, Ct, capacity, reg, mu, lists, columns)
     best, best_alpha = -np.inf, alpha
     goal_gap = tol if most > 1 else max(0.01 * tol, min(tol, 1e-9))
     nit, nfev = 0, 1
@@ -105,15 +103,14 @@ def relax_small(a, b, C, Ct, k, reg, unit, mass, tol, maxiter, lists, columns, s
         )  # fmt: skip
         nit += max(steps, 1)
         nfev += evaluations
-        bound = _bound(alpha, a, b, Ct, k, reg, *scratch)
+        bound = _bound(alpha, a, b, Ct, k, reg)
         if bound > best:
             best, best_alpha = bound, alpha
         value = relaxed_value(support, columns, capacity, reg) + np.dot(alpha, gradient)
         gap = (value - best) / max(abs(value), 1e-9 * unit * mass)
-        for j in range(m):
-            lists.margin[j] = min(lists.margin[j], 2.0 * (reg + mu) * b[j] + 1e-4 * unit)
         converged = np.abs(gradient).sum() <= tol * mass and gap <= goal_gap
         if converged or nit >= maxiter:
+            lists.margin[:] = 0.2 * (reg + mu) * b
             break
         for j in range(m):
             for q in range(lists.count[j]):

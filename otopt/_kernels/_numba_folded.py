@@ -1,0 +1,207 @@
+"""Columns of the proximal dual for a whole ascent: the centre is folded into the cost.
+
+While an ascent lasts, neither centre nor curvature moves, and a column sees only
+``alpha - (cost - mu centre)``. The columns are either the dense cost, in which a slot is a row, or
+the candidate lists where there is none. Which slots carry mass is kept from one point to the next:
+most often they are the same again, and one vectorised pass proves it.
+"""
+
+import numpy as np
+from numba import njit
+
+from ._numba_column import HEAD, TIE, entries_above, solve_above, window_floor
+from ._numba_short import largest
+
+DEEPER = 1.5  # a column is searched this much deeper than its last threshold
+
+
+@njit(cache=True)
+def fold(Ct, mu, lists, columns):
+    """Folded costs (m, L), and the support of `columns`: slots and masses, heads before ties."""
+    m, listed = lists.rows.shape
+    folded = Ct.copy() if Ct.shape[0] > 0 else np.empty((m, listed))
+    slot = np.empty((m, folded.shape[1]), np.int32)
+    mass = np.empty((m, folded.shape[1]))
+    for j in range(m):
+        for q in range(lists.count[j]):
+            at = lists.rows[j, q] if Ct.shape[0] > 0 else q
+            folded[j, at] = lists.cost[j, q] - mu * lists.centre[j, q]
+        used = 0
+        for kind in (HEAD, TIE):
+            for q in range(lists.count[j]):
+                if columns.kind[j, q] == kind:
+                    slot[j, used] = lists.rows[j, q] if Ct.shape[0] > 0 else q
+                    mass[j, used] = columns.mass[j, q]
+                    used += 1
+    return folded, slot, mass
+
+
+@njit(cache=True)
+def unfold(Ct, state, lists, columns):
+    """Bring the lists and their solutions to the support of `state`.
+
+    Lists of a dense cost are made of it and the centre, and are completed where they are next used.
+    """
+    _, slot, mass = state
+    where = np.full(max(Ct.shape[1], slot.shape[1]), -1)
+    for j in range(slot.shape[0]):
+        used = columns.heads[j] + columns.ties[j]
+        if Ct.shape[0] > 0:
+            kept = 0
+            for q in range(lists.count[j]):
+                if lists.centre[j, q] > 0.0:
+                    where[lists.rows[j, q]] = kept
+                    lists.rows[j, kept] = lists.rows[j, q]
+                    lists.cost[j, kept] = lists.cost[j, q]
+                    lists.centre[j, kept] = lists.centre[j, q]
+                    kept += 1
+            for r in range(used):
+                i = slot[j, r]
+                if where[i] < 0:
+                    where[i] = kept
+                    lists.rows[j, kept] = i
+                    lists.cost[j, kept] = Ct[j, i]
+                    lists.centre[j, kept] = 0.0
+                    kept += 1
+            lists.count[j] = kept
+            lists.bound[j] = np.inf
+        columns.mass[j] = 0.0
+        columns.kind[j] = 0
+        for r in range(used):
+            q = where[slot[j, r]] if Ct.shape[0] > 0 else slot[j, r]
+            columns.mass[j, q] = mass[j, r]
+            columns.kind[j, q] = HEAD if r < columns.heads[j] else TIE
+        if Ct.shape[0] > 0:
+            where[lists.rows[j, : lists.count[j]]] = -1
+
+
+@njit(cache=True)
+def pack(Ct, state, lists, columns):
+    """The support as `pack_support` has it, without its costs."""
+    _, slot, mass = state
+    m = slot.shape[0]
+    start = np.zeros(m + 1, np.int64)
+    for j in range(m):
+        start[j + 1] = start[j] + columns.heads[j] + columns.ties[j]
+    rows = np.empty(start[m], np.int32)
+    masses = np.empty(start[m])
+    kind = np.empty(start[m], np.int8)
+    for j in range(m):
+        for r in range(start[j + 1] - start[j]):
+            rows[start[j] + r] = slot[j, r] if Ct.shape[0] > 0 else lists.rows[j, slot[j, r]]
+            masses[start[j] + r] = mass[j, r]
+            kind[start[j] + r] = HEAD if r < columns.heads[j] else TIE
+    return start, rows, masses, masses, kind
+
+
+@njit(cache=True)
+def evaluate(alpha, a, b, Ct, k, reg, mu, state, lists, columns):
+    """Gradient a - T 1; the solutions of the columns are in `state` and in `columns`."""
+    folded, slot, mass = state
+    n = folded.shape[1]
+    is_dense = Ct.shape[0] > 0
+    x = np.empty(n)
+    v = np.empty(n)
+    order = np.empty(n, np.int64)
+    gradient = a.copy()
+    for j in range(b.shape[0]):
+        count = n
+        if is_dense:
+            for i in range(n):
+                x[i] = alpha[i] - folded[j, i]
+        else:
+            count = lists.count[j]
+            for q in range(count):
+                x[q] = alpha[lists.rows[j, q]] - folded[j, q]
+        p, e = columns.heads[j], columns.ties[j]
+        same = False
+        if p + e > 0:
+            same, level = _resume(x, count, b[j], k[j], reg, mu, p, e, slot[j], mass[j])
+        if same:
+            columns.threshold[j] = level
+        else:
+            top = largest(x, count)
+            # Look first where the last solution ended, then wherever mass can be.
+            lowest = window_floor(top, b[j] * (reg + mu))
+            floor = max(lowest, window_floor(top, DEEPER * columns.depth[j]))
+            while True:
+                above = entries_above(x, count, floor, order, v)
+                p, e, level, _ = solve_above(v, order, above, top, b[j], k[j], reg, mu)
+                if level >= floor or floor == lowest:
+                    break
+                floor = lowest
+            for r in range(p + e):
+                slot[j, r] = order[r]
+                mass[j, r] = v[r]
+            columns.heads[j] = p
+            columns.ties[j] = e
+            columns.threshold[j] = level
+            columns.depth[j] = top - level
+        for r in range(p + e):
+            i = slot[j, r] if is_dense else lists.rows[j, slot[j, r]]
+            gradient[i] -= mass[j, r]
+    return gradient
+
+
+@njit(cache=True)
+def _above(x, n, level):
+    total = 0
+    for i in range(n):
+        total += x[i] > level
+    return total
+
+
+@njit(cache=True)
+def _resume(x, n, b, k, reg, mu, p, e, slot, mass):
+    """Solve for p heads and e ties in the slots of the last solution.
+
+    Returns whether that is the solution again, and its threshold; masses are written if so. It is
+    where every entry is on the side that `solve_column` asks for.
+    """
+    both = reg + mu
+    window = b * both
+    base = x[slot[0]]  # differences keep their digits where all x are large
+    heads = ties = 0.0
+    lowest = np.inf
+    for r in range(p):
+        y = x[slot[r]] - base
+        heads += y
+        lowest = y if y < lowest else lowest
+        mass[r] = y
+    if e == 0:
+        theta = (heads - window) / p
+        excess = lowest - theta
+        if not excess > 0.0:
+            return False, 0.0
+        level = base + theta
+        if _above(x, n, level) != p:
+            if p < k:
+                return False, 0.0
+            level += excess * reg / both
+            if _above(x, n, level) != p:
+                return False, 0.0
+        for r in range(p):
+            mass[r] = (mass[r] - theta) / both
+        return True, level
+    if p >= k:
+        return False, 0.0
+    least, most = np.inf, -np.inf
+    for r in range(p, p + e):
+        y = x[slot[r]] - base
+        ties += y
+        least = y if y < least else least
+        most = y if y > most else most
+        mass[r] = y
+    w = (k - p) * mu + e * reg
+    s = (b - heads / both + p * ties / (e * both)) / (p * w / (e * both) + (k - p))
+    beta = (s * w - ties) / e
+    head, tie = s * both - beta, s * reg - beta
+    if not (lowest >= head > most and least > tie):
+        return False, 0.0
+    if _above(x, n, base + tie) != p + e:
+        return False, 0.0
+    for r in range(p):
+        mass[r] = (mass[r] + beta) / both
+    for r in range(p, p + e):
+        mass[r] = (mass[r] - tie) / mu
+    return True, base + tie

@@ -1,0 +1,67 @@
+"""Columns of a few hundred entries: read once, into a buffer, where a scan would stream."""
+
+import numpy as np
+from numba import njit
+
+from ._numba_column import (
+    entries_above,
+    simplex_threshold,
+    sort_entries_above,
+    window_floor,
+)
+
+SIDE_BY_SIDE = 4
+
+
+@njit(cache=True)
+def largest(x, n):
+    """Maximum of ``x[:n]``: four chains of comparisons, which numba may not make of one."""
+    m0 = m1 = m2 = m3 = -np.inf
+    even = SIDE_BY_SIDE * (n // SIDE_BY_SIDE)
+    for i in range(0, even, SIDE_BY_SIDE):
+        m0 = x[i] if x[i] > m0 else m0
+        m1 = x[i + 1] if x[i + 1] > m1 else m1
+        m2 = x[i + 2] if x[i + 2] > m2 else m2
+        m3 = x[i + 3] if x[i + 3] > m3 else m3
+    for i in range(even, n):
+        m0 = x[i] if x[i] > m0 else m0
+    return max(m0, m1, m2, m3)
+
+
+@njit(cache=True)
+def potentials(y, M, mass, reg):
+    """`numba_cpu.simplex_potentials`."""
+    n = M.shape[1]
+    x, v, order = np.empty(n), np.empty(n), np.empty(n, np.int64)
+    potential = np.empty(M.shape[0])
+    for r in range(M.shape[0]):
+        for i in range(n):
+            x[i] = y[i] - M[r, i]
+        window = mass[r] * reg
+        count = entries_above(x, n, window_floor(largest(x, n), window), order, v)
+        potential[r] = -simplex_threshold(v, count, window)
+    return potential
+
+
+@njit(cache=True)
+def conjugates(alpha, Ct, b, k, reg):
+    """The values of `numba_cpu.top_k_conjugate`."""
+    n = Ct.shape[1]
+    x, v, order = np.empty(n), np.empty(n), np.empty(n, np.int64)
+    value = np.empty(b.shape[0])
+    for j in range(b.shape[0]):
+        for i in range(n):
+            x[i] = alpha[i] - Ct[j, i]
+        top = largest(x, n)
+        value[j] = b[j] * top
+        if reg > 0.0:
+            window = b[j] * reg
+            count = entries_above(x, n, window_floor(top, window), order, v)
+            if count > k[j]:
+                sort_entries_above(v, count, -np.inf, order)
+                count = k[j]
+            theta = simplex_threshold(v, count, window)
+            for q in range(count):
+                t = max(v[q] - theta, 0.0) / reg
+                value[j] += t * (v[q] - top - 0.5 * reg * t)
+    return value
