@@ -28,7 +28,7 @@ class Problem:
 
     given: tuple  # classes within which groups are compared
     task: Callable  # (output, target) -> losses
-    squash: Callable  # output -> scores
+    squash: Callable  # (output, importance of rows or None) -> scores
     gap: Callable  # (output, target, groups, weight) -> gap
     scales_target: bool = False
 

@@ -13,7 +13,7 @@ from otopt.nn import MMOTLoss, StratifiedBatchSampler
 
 from ._groups import FairnessWarning
 
-__all__ = ["Penalty", "Schedule", "train"]
+__all__ = ["Penalty", "Schedule", "train", "without_level"]
 
 
 class Penalty:
@@ -28,7 +28,8 @@ class Penalty:
     shares : list of ndarray or None
         For each of `given` the weights of the groups that take part; None for equal ones.
     squash : callable
-        From the network's output to scores.
+        From the network's output, and what its rows count for in the loss of the task (None:
+        equally), to scores.
     cost, memory, slack
         As for `otopt.nn.MMOTLoss`.
     """
@@ -44,9 +45,9 @@ class Penalty:
             for code, share in zip(codes, shares, strict=True)
         ]  # fmt: skip
 
-    def __call__(self, output, y, number, weight):
+    def __call__(self, output, y, number, weight, importance):
         """Mean over the classes in `given`."""
-        scores = self.squash(output)
+        scores = self.squash(output, importance)
         total = scores.new_zeros(())
         for c, codes, loss in zip(self.given, self.codes, self.losses, strict=True):
             code = codes[number]
@@ -59,6 +60,17 @@ class Penalty:
                 part = None if weight is None else weight[rows]
                 total = total + loss(scores[rows], code[rows], part)
         return total / len(self.given)
+
+
+def without_level(output, importance):
+    """The output, without a gradient for a shift that all of it shares.
+
+    Probabilities near 0 or 1 differ less, so a penalty on their differences can gain by lowering
+    (or raising) those of all groups together. That costs accuracy and is not what was asked for.
+    The level is left to the loss of the task, whose rows count by `importance` (None: equally).
+    """
+    level = output.mean() if importance is None else (importance * output).sum() / importance.sum()
+    return output - level + level.detach()
 
 
 @dataclass(frozen=True)
@@ -115,7 +127,7 @@ def train(network, X, y, weight, number, task, penalty, lam, schedule, generator
             loss = loss + schedule.alpha / 2 * sum((W**2).sum() for W in matrices)
             if penalty is not None and lam > 0:
                 groups = number if rows is None else number[rows]
-                loss = loss + lam * penalty(output, target, groups, mass)
+                loss = loss + lam * penalty(output, target, groups, mass, importance)
             losses.append(loss.item())
             if not math.isfinite(losses[-1]):
                 message = (

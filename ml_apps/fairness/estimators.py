@@ -11,6 +11,7 @@ from sklearn.utils.validation import validate_data
 from . import _gaps
 from ._estimator import FairEstimator
 from ._fitting import Problem, check_parameters
+from ._training import without_level
 
 __all__ = ["FairClassifier", "FairRegressor"]
 
@@ -205,7 +206,9 @@ class FairClassifier(ClassifierMixin, FairEstimator):
         problem = Problem(
             given=given,
             task=_logistic,
-            squash=lambda output: torch.sigmoid(output / self.temperature),
+            squash=lambda output, importance: torch.sigmoid(
+                without_level(output, importance) / self.temperature
+            ),
             gap=gap,
         )
         return self._fit(X, code.astype(X.dtype), sensitive_features, sample_weight, problem)
@@ -335,7 +338,7 @@ class FairRegressor(RegressorMixin, FairEstimator):
         problem = Problem(
             given=(None,),
             task=_squares,
-            squash=lambda output: output,
+            squash=lambda output, importance: output,
             gap=lambda output, target, number, weight: _gaps.wasserstein(output, number, weight),
             scales_target=True,
         )

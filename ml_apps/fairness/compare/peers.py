@@ -23,7 +23,7 @@ class _Penalty:
     def __init__(self, difference):
         self.difference = difference
 
-    def __call__(self, output, y, number, weight):
+    def __call__(self, output, y, number, weight, importance):
         return self.difference(output, number)
 
 
