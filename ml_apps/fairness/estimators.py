@@ -94,6 +94,10 @@ class FairClassifier(ClassifierMixin, FairEstimator):
 
     Notes
     -----
+    The penalty has no say in the level that all scores share: probabilities differ less near 0 and
+    1, so it would gain by lowering those of everybody. The level is left to the loss of the task,
+    and the mean probability stays that of the target.
+
     O(N p + N log N) a step for linear models. The gap is that of the training data: small groups
     show more on new data, see `null_gap`. Ctrl-C keeps the model as it is, with a warning.
 

@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import make_scorer
@@ -23,6 +24,7 @@ from ml_apps.fairness import (
     ks_parity_difference,
     wasserstein_parity_difference,
 )
+from ml_apps.fairness._training import without_level
 
 GAPS = {
     "demographic_parity": demographic_parity_difference,
@@ -102,6 +104,31 @@ def test_strength_closes_the_gap_that_the_constraint_names(constraint):
     assert scores[0] > scores[1]
 
 
+@pytest.mark.parametrize("constraint", GAPS)
+def test_the_penalty_does_not_lower_or_raise_everybody(constraint):
+    """Probabilities keep the mean of the target, as in logistic regression: nothing moves it."""
+    X, latent, group = people(n=600)
+    y = (latent > np.quantile(latent, 0.8)).astype(int)
+    weight = np.random.default_rng(1).integers(0, 4, size=len(y))
+    for mass in (None, weight):
+        model = FairClassifier(constraint, lam=2)
+        model.fit(X, y, sensitive_features=group, sample_weight=mass)
+        mean = np.average(model.predict_proba(X)[:, 1], weights=mass)
+        assert mean == pytest.approx(np.average(y, weights=mass), abs=1e-3)
+
+
+def test_the_level_counts_rows_as_the_loss_of_the_task_does():
+    output = torch.tensor([-2.0, 0.0, 1.0, 3.0], requires_grad=True)
+    importance = torch.tensor([0.5, 1.0, 2.0, 0.5])
+    pull = torch.tensor([1.0, -2.0, 0.5, 3.0])
+    for mass in (None, importance):
+        kept = without_level(output, mass)
+        assert torch.equal(kept, output)
+        (gradient,) = torch.autograd.grad(kept @ pull, output)
+        share = torch.full((4,), 0.25) if mass is None else mass / mass.sum()
+        torch.testing.assert_close(gradient, pull - share * pull.sum())
+
+
 @pytest.mark.parametrize("cost", ["range", "pairwise_l1", "median", "variance"])
 def test_every_cost_closes_the_gap_of_a_regressor(cost):
     X, y, group = people()
@@ -158,8 +185,6 @@ def test_prediction_never_sees_the_attribute_and_is_repeatable():
 
 
 def test_global_random_state_is_left_alone():
-    import torch
-
     X, y, group = classes(n=60)
     torch.manual_seed(0)
     before = torch.random.get_rng_state()

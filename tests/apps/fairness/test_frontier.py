@@ -62,11 +62,11 @@ def fair_scores(stratified):
     rng = np.random.default_rng(0)
     number = torch.as_tensor(np.repeat(np.arange(8), [1200, 640, 108, 100, 48, 40, 20, 16]))
     scores = torch.as_tensor(rng.random(len(number)))
-    penalty = Penalty((None,), [np.arange(8)], [None], lambda s: s, "range", 0, 0.0)
+    penalty = Penalty((None,), [np.arange(8)], [None], lambda s, _: s, "range", 0, 0.0)
     schedule = Schedule(40, 0.1, 0.0, 128, 12 if stratified else 0)
     generator = torch.Generator().manual_seed(0)
     batches = _batches(scores, number, penalty, schedule, generator)
-    return np.mean([float(penalty(scores[r], None, number[r], None)) for r, _ in batches])
+    return np.mean([float(penalty(scores[r], None, number[r], None, None)) for r, _ in batches])
 
 
 def test_stratified_batches_lower_what_a_fair_model_pays():
@@ -78,7 +78,7 @@ def test_stratified_batches_lower_what_a_fair_model_pays():
 def test_the_weights_of_stratified_batches_keep_the_loss_of_the_task():
     number = torch.as_tensor(np.repeat([0, 1], [900, 100]))
     y = number.double() * 3  # the loss depends on the group
-    penalty = Penalty((None,), [np.arange(2)], [None], lambda s: s, "range", 0, 0.0)
+    penalty = Penalty((None,), [np.arange(2)], [None], lambda s, _: s, "range", 0, 0.0)
     schedule = Schedule(60, 0.1, 0.0, 100, 40)
     generator = torch.Generator().manual_seed(0)
     means = [
