@@ -110,7 +110,7 @@ def train(network, X, y, weight, number, task, penalty, lam, schedule, generator
     """
     matrices = [p for p in network.parameters() if p.ndim == 2]
     learned = [p for p in network.parameters() if p.requires_grad]
-    optimiser = torch.optim.Adam(learned, lr=schedule.learning_rate)
+    optimiser = torch.optim.Adam(learned, lr=schedule.learning_rate, fused=True)
     losses = []
     try:
         for step, (rows, share) in enumerate(_batches(y, number, penalty, schedule, generator)):

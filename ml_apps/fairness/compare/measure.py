@@ -2,9 +2,9 @@
 
 Nothing is chosen on the rows of the report. For each target the strength is read off the path,
 where the gap on the rows for choosing crosses the target, by linear interpolation over the
-logarithm of the strength; the model is fitted again there, up to four times, until that misses by
-less than a tenth. Of all that were fitted the weakest that meets the target is taken, and judged on
-the rows of the report.
+logarithm of the strength; the model is fitted again there, up to four times, until one meets the
+target and is below it by less than a tenth. Of all that were fitted the weakest that meets the
+target is taken, and judged on the rows of the report.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def _choose(path, gap, target, fit, *, slack=0.05, miss=0.1, refits=4):
             break
         points = sorted([*points, fit(strength)], key=lambda p: p["strength"])
         new = next(p for p in points if p["strength"] == strength)
-        if abs(new["choose"][gap] - target) <= miss * target:
+        if (1 - miss) * target <= new["choose"][gap] <= (1 + slack) * target:
             break
     met = [p for p in points if p["choose"].get(gap, np.inf) <= (1 + slack) * target]
     return met[0] if met else None
