@@ -124,6 +124,15 @@ def test_the_weakest_fit_that_meets_the_target_is_taken():
     assert measure._choose(path, "dp", 0.5, fit) is path[0]
 
 
+def test_a_fit_just_above_the_target_does_not_end_the_search():
+    def fit(strength):
+        gap = 0.2 if strength < 2 else 0.108 if strength < 4 else 0.098 if strength < 10 else 0.0
+        return {"strength": strength, "choose": {"dp": gap}}
+
+    chosen = measure._choose([fit(1.0), fit(10.0)], "dp", 0.1, fit)
+    assert chosen["choose"]["dp"] == 0.098
+
+
 def test_a_random_prediction_is_judged_by_its_expectation():
     y, p, group = np.array([1, 0, 1, 0]), np.array([0.9, 0.2, 0.6, 0.4]), np.array([0, 0, 1, 1])
     record = measure.judge(y, p, None, group, "classification")
