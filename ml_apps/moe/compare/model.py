@@ -1,4 +1,10 @@
-"""A small causal transformer whose feed-forward parts are mixtures."""
+"""A small causal transformer whose feed-forward parts are mixtures.
+
+Initial weights follow GPT-2 (Radford et al. 2019, section 2.3), at the width here. Tokens start as
+small as places: with the variance 1 of `nn.Embedding` they drown places, and what layers add to
+them. Matrices have variance 1 / inputs, but the two of every layer that write into the residual
+stream are divided by the root of their number. Routers keep initial weights of their own.
+"""
 
 from __future__ import annotations
 
@@ -10,26 +16,30 @@ from ml_apps.moe.layer import FeedForwardExperts, MoE
 
 __all__ = ["CharacterModel"]
 
+EMBEDDING_STD = 0.02
+
+
+def _linear(inputs, outputs):
+    layer = nn.Linear(inputs, outputs, bias=False)
+    nn.init.normal_(layer.weight, std=inputs**-0.5)
+    return layer
+
 
 class Block(nn.Module):
     """Attention, then experts (or one dense network where there is no router)."""
 
-    def __init__(self, d_model, heads, d_ff, experts, make_router):
+    def __init__(self, d_model, heads, d_ff, experts, make_router, layers):
         super().__init__()
         self.heads = heads
         self.first, self.second = nn.LayerNorm(d_model), nn.LayerNorm(d_model)
-        self.qkv = nn.Linear(d_model, 3 * d_model, bias=False)
-        self.out = nn.Linear(d_model, d_model, bias=False)
+        self.qkv = _linear(d_model, 3 * d_model)
+        self.out = _linear(d_model, d_model)
         router = make_router(d_model, experts)
-        if router is None:
-            self.mixture = None
-            self.dense = nn.Sequential(
-                nn.Linear(d_model, d_ff, bias=False),
-                nn.GELU(),
-                nn.Linear(d_ff, d_model, bias=False),
-            )
-        else:
-            self.mixture = MoE(FeedForwardExperts(experts, d_model, d_ff), router)
+        feed_forward = FeedForwardExperts(1 if router is None else experts, d_model, d_ff)
+        self.mixture = feed_forward if router is None else MoE(feed_forward, router)
+        with torch.no_grad():
+            for writer in (self.out.weight, feed_forward.down):
+                writer.div_((2 * layers) ** 0.5)
 
     def forward(self, x):
         batch, length, d = x.shape
@@ -39,10 +49,11 @@ class Block(nn.Module):
         )
         mixed = functional.scaled_dot_product_attention(q, k, v, is_causal=True)
         x = x + self.out(mixed.transpose(1, 2).reshape(batch, length, d))
-        if self.mixture is None:
-            return x + self.dense(self.second(x)), None
-        y, output = self.mixture(self.second(x))
-        return x + y, output
+        seen = self.second(x)
+        if isinstance(self.mixture, MoE):
+            y, output = self.mixture(seen)
+            return x + y, output
+        return x + self.mixture(seen.view(1, -1, d)).view_as(x), None
 
 
 class CharacterModel(nn.Module):
@@ -52,12 +63,13 @@ class CharacterModel(nn.Module):
                  experts=8, length=64):  # fmt: skip
         super().__init__()
         self.embed = nn.Embedding(vocabulary, d_model)
-        self.place = nn.Parameter(0.02 * torch.randn(length, d_model))
+        nn.init.normal_(self.embed.weight, std=EMBEDDING_STD)
+        self.place = nn.Parameter(EMBEDDING_STD * torch.randn(length, d_model))
         self.blocks = nn.ModuleList(
-            Block(d_model, heads, d_ff, experts, make_router) for _ in range(layers)
+            Block(d_model, heads, d_ff, experts, make_router, layers) for _ in range(layers)
         )
         self.last = nn.LayerNorm(d_model)
-        self.head = nn.Linear(d_model, vocabulary, bias=False)
+        self.head = _linear(d_model, vocabulary)
 
     def forward(self, tokens):
         """Logits (batch, length, vocabulary) and the outputs of the routers."""
