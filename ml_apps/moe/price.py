@@ -41,8 +41,11 @@ class PriceRouter(Router):
     policy : {"repair", "drop_position", "drop_score", "bpr"}
         What happens beyond the capacity (`otopt.assign`), in training only. While "lagged" routes
         by old prices anything but "drop_position" lets tokens see their batch.
-    passes : int
-        Passes over the scores in a training step.
+    passes : int, optional
+        Passes over the scores in a training step. By default, in one process on the CPU, as many
+        as balance smoothed loads to 3 %. Elsewhere, where a look at loads would wait for others,
+        2: a pass moves prices by one `smoothing` at most, so that they can fall behind a router
+        that learns fast, and the repair moves many tokens; ask for 8 then.
     smoothing : float
         Of the dual, in standard deviations of the scores.
     ema : float
@@ -74,7 +77,7 @@ class PriceRouter(Router):
 
     def __init__(
         self, d_model, num_experts, k=1, *, capacity_factor=1.0, train=None, causal=False,
-        policy="repair", score="logit", gate="softmax", passes=2, smoothing=0.1, ema=0.9,
+        policy="repair", score="logit", gate="softmax", passes=None, smoothing=0.1, ema=0.9,
         warmup_steps=100, process_group=None, **options,
     ):  # fmt: skip
         super().__init__(
@@ -154,18 +157,18 @@ class PriceRouter(Router):
         return self._assign(scores, price, mass, capacity, policy)
 
     def _solve(self, scores, mass, passes=None, reg=None):
-        """Prices of this batch: a few passes where there are some already, else a cold solve."""
+        """Prices of this batch, from those of the step before where there are any."""
         options = {"row_mass": mass, "certify": False}
+        blind = self.process_group is not None or scores.device.type != "cpu"
         if self.steps > 0:
-            options |= {"warm_start": self.price, "passes": passes or self.passes}
-        elif self.process_group is not None or scores.device.type != "cpu":
-            options |= {"passes": 8}
+            options |= {"warm_start": self.price, "smoothing": self.smoothing}
+            count = passes or self.passes or (2 if blind else None)
         else:
-            options |= {"tol": 0.03, "maxiter": 30, "smoothing": 0.05}
+            options["smoothing"] = self.smoothing if blind else 0.05
+            count = 8 if blind else None
+        options |= {"tol": 0.03, "maxiter": 30} if count is None else {"passes": count}
         if reg is not None:
             options["reg"] = reg
-        else:
-            options.setdefault("smoothing", self.smoothing)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", otopt.errors.ConvergenceWarning)  # training goes on
             if self.process_group is None or passes == 1:

@@ -30,7 +30,7 @@ def router_of(mode, group=None):
     with torch.random.fork_rng():
         torch.manual_seed(0)
         return moe.PriceRouter(
-            8, 4, train=mode, warmup_steps=2, capacity_factor=None, process_group=group
+            8, 4, train=mode, warmup_steps=2, capacity_factor=None, passes=2, process_group=group
         )
 
 

@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 import pytest
 import torch
+from scipy.optimize import linear_sum_assignment
 
 from ml_apps import moe
 from otopt.nn import capped_simplex
@@ -35,6 +36,25 @@ def test_exact_capacity_from_the_first_step():
             assert (output.metrics["load"] == N * k // M).all()
             assert output.keep.all()
             assert output.metrics["dropped"] == 0
+
+
+def test_prices_keep_up_with_a_router_that_learns_fast():
+    router = trained(1)
+    generator = torch.Generator().manual_seed(5)
+    lost, moved = [], []
+    for step in range(6):
+        with torch.no_grad():
+            router.weight.copy_(torch.randn(M, D, generator=generator) / D**0.5)
+        x = tokens(step)
+        chosen = router(x).indices[:, 0].numpy()
+        router.update()
+        scores = router.logits(x).detach().double().numpy()
+        rows, places = linear_sum_assignment(-scores.repeat(N // M, axis=1))
+        best = scores[rows, places // (N // M)].mean()
+        lost.append(best - scores[np.arange(N), chosen].mean())
+        moved.append(((scores - router.price.numpy()).argmax(axis=1) != chosen).mean())
+    assert np.mean(lost) < 0.04  # two passes a step lose 0.07,
+    assert np.mean(moved) < 0.03  # and leave 8 % of the tokens to the repair
 
 
 @pytest.mark.parametrize("mode", ["eval", "lagged"])
