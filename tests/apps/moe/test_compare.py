@@ -7,6 +7,8 @@ import torch
 
 from ml_apps.moe.compare import __main__ as compare
 from ml_apps.moe.compare import bars, text, train
+from ml_apps.moe.compare.methods import METHODS
+from ml_apps.moe.compare.model import CharacterModel
 
 
 @pytest.fixture
@@ -53,6 +55,31 @@ def test_seeds_make_the_difference(small):
     same = [train.run_one("top-1, unbalanced", 0, 2)["loss"] for _ in range(2)]
     assert same[0] == same[1]
     assert train.run_one("top-1, unbalanced", 1, 2)["loss"] != same[0]
+
+
+def test_models_of_a_seed_differ_in_nothing_but_the_rule():
+    models = []
+    for name in ("OT in batch, exact", "top-1, unbalanced", "top-1, aux, cf 1.0"):
+        with train._torch_seed(3):
+            models.append(CharacterModel(text.VOCABULARY, METHODS[name].make))
+    first, *others = [dict(model.named_parameters()) for model in models]
+    for other in others:
+        assert first.keys() == other.keys()
+        assert all(torch.equal(value, other[name]) for name, value in first.items())
+
+
+@pytest.mark.parametrize("name", ["dense", "top-1, unbalanced"])
+def test_places_and_layers_are_heard_from_the_start(name):
+    with train._torch_seed(0):
+        model = CharacterModel(text.VOCABULARY, METHODS[name].make)
+    tokens = text.batches(text.load_text(400_000)[0], 1, 16, 64, seed=0)[0, :, :-1]
+    x = model.embed(tokens)
+    assert 0.7 < model.place.std() / x.std() < 1.4
+    x = x + model.place
+    for block in model.blocks:
+        y = block(x)[0]
+        assert (y - x).std() > x.std()  # tokens of variance 1 would drown it
+        x = y
 
 
 def test_figures_are_paired():
