@@ -74,8 +74,8 @@ def solve_prices(
         The same in units of the scores; overrides `smoothing` and is used from the start.
     passes : int, optional
         Take exactly so many passes, by the diagonal unless the method is "quantile" or
-        "sinkhorn", and check nothing: no value is read on the host. Two are enough for prices of
-        the batch before.
+        "sinkhorn", and check nothing: no value is read on the host. Two are enough from prices of
+        the batch before that are off by no more than twice the smoothing.
     tol : float
         Largest deviation of smoothed loads from the capacities, over the mean capacity.
     maxiter : int
