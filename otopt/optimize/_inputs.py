@@ -15,6 +15,8 @@ from ._domain import Domain
 
 __all__ = ["Space", "as_bounds", "as_count", "as_start"]
 
+APART = 0.1  # entries of a start below that share of the largest get smaller steps, down to that
+
 
 def as_start(function, x0):
     """A finite vector of floats."""
@@ -207,9 +209,16 @@ def _middle(function, bounds):
 
 
 def _steps(function, step, x, lower, upper):
-    """First steps (n,): a quarter of the size of x by default, and of the width of a box."""
+    """First steps (n,): a quarter of the size of x by default, and of the width of a box.
+
+    An entry far below the largest is more likely in another unit than meant to move as far. How
+    far below is no measure of it: it may be a zero but for rounding. Zeros say nothing.
+    """
     if step is None:
-        steps = np.full(len(x), 0.25 * max(1.0, float(np.abs(x).max(initial=0.0))))
+        sizes = np.abs(x)
+        largest = float(sizes.max(initial=0.0))
+        shares = np.where(sizes > 0, np.clip(sizes / (APART * largest or 1.0), APART, 1.0), 1.0)
+        steps = 0.25 * max(1.0, largest) * shares
         width = np.where(upper > lower, upper - lower, 1.0)
         return np.minimum(steps, 0.25 * width)
     steps = as_floats(function, "initial_step", step)

@@ -85,7 +85,8 @@ def pattern_search(
         Stop at a step of that length, relative to the largest entry of x where that exceeds 1.
     initial_step : float or array_like, shape (n,), optional
         First step, which also is the unit of every variable; by default a quarter of the largest
-        entry of x0 (of 1 where that is smaller), at most a quarter of the width of the box.
+        entry of x0 (of 1 where that is smaller), down to a tenth of that for entries that are
+        not zero but below a tenth of the largest; at most a quarter of the width of the box.
     search : {"quadratic", "none"}
         Whether a quadratic model of the values so far, and Nelder-Mead moves where it fails, look
         for better points before a poll.

@@ -75,6 +75,37 @@ def test_the_certificate_is_a_poll_that_failed():
     assert all(fun.fun(result.x + m) >= result.fun for m in near)
 
 
+@pytest.mark.parametrize(
+    ("x0", "steps"),
+    [
+        ([0.3, -0.2], [0.25, 0.25]),
+        ([20, -2, 0, 1, 0.1, 1e-15], [5, 5, 5, 2.5, 0.5, 0.5]),
+        ([1e-3, 1e-5, 0], [0.25, 0.025, 0.25]),
+        ([0, 0], [0.25, 0.25]),
+    ],
+)
+def test_first_steps_are_shorter_for_entries_of_another_size(x0, steps):
+    fun = Counted(lambda x: 1.0)
+    otopt.pattern_search(fun, x0, maxfev=2 * len(x0) + 1)
+    moves = np.array(fun.points[1:]) - x0
+    np.testing.assert_allclose(moves[::2], np.diag(steps), rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(moves[1::2], -np.diag(steps), rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("wave", [0.0, 1e-3])
+def test_variables_of_different_sizes(wave):
+    # Two exponentials to fit (Osborne 1): amplitudes of about 1, rates of about 0.01.
+    t = 10.0 * np.arange(33)
+    data = 0.375 + 1.936 * np.exp(-0.01287 * t) - 1.465 * np.exp(-0.02212 * t)
+
+    def fun(x):
+        fit = x[0] + x[1] * np.exp(-x[3] * t) + x[2] * np.exp(-x[4] * t)
+        return (1 + wave * np.sin(100 * np.abs(x).sum())) * float(((fit - data) ** 2).sum())
+
+    x0 = [0.5, 1.5, 1.0, 0.01, 0.02]
+    assert otopt.pattern_search(fun, x0, maxfev=600).fun < 1e-4 * fun(x0)
+
+
 @pytest.mark.parametrize("maxfev", [0, 1, 2, 7, 8, 50, 51])
 @pytest.mark.parametrize("poll", ["opportunistic", "complete"])
 def test_maxfev_is_exact(maxfev, poll):
