@@ -53,7 +53,7 @@ TOPICS = (
           headline="value and gradient, POT / ours, geometric mean"),
     Topic("optimizers", "Derivative-free optimisers", "benchmarks.optimizers",
           "benchmarks.optimizers.bars:summary",
-          headline="smooth, tau 1e-05: lead over nlopt BOBYQA"),
+          headline="smooth, tau 1e-05: lead over"),
     Topic("guess_and_check", "Guess and check", "benchmarks.guess_and_check",
           "benchmarks.guess_and_check.__main__:bars",
           headline="linear, n = 16: candidates a second / published"),
