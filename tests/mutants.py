@@ -44,6 +44,7 @@ MMOT, PHILOX = "tests/ot/test_mmot_1d.py", "tests/kernels/test_philox.py"
 TOP, PROX = f"{COLUMNS}::test_top_k_conjugate", f"{COLUMNS}::test_prox_columns_along_a_path"
 PASSES = f"{PRICES}::test_passes_agree_with_the_reference"
 HIGHS = f"{MMOT}::test_histograms_of_any_sizes_against_highs"
+GRID = f"{LINE}::test_lovasz_grid"
 SLOPES = f"{LINE}::test_slopes_are_those_of_the_costs_for_both_libraries"
 INTEGERS = "tests/kernels/test_integer_masses.py"
 CONES = f"{ENTROPIC}::test_value_against_exponential_cones"
@@ -52,6 +53,10 @@ WEAK = "tests/ot/test_prices.py::test_weak_duality_at_any_price"
 PROOF, UNIFORM = (
     f"{COUNT}::test_a_proof_is_a_proof",
     f"{COUNT}::test_uniform_weights_need_n_plus_m_minus_gcd",
+)
+ASCENT, SHORT = (
+    f"tests/kernels/test_small.py::test_{name}"
+    for name in ("columns_along_an_ascent", "conjugates_and_potentials")
 )
 CONVEX = f"{PENALTY}::test_relaxation_and_bound_are_those_of_the_convex_programme"
 
@@ -107,7 +112,7 @@ MUTANTS = [
     Mutant(O + "entropic_dual.py", "self.weight * np.exp(-self.reg / self.problem.weight_penalty * phi)",
            "self.weight * np.exp(self.reg / self.problem.weight_penalty * phi)", CONES),
     Mutant(O + "entropic_dual.py", "return self.wanted(self.phi) - self.sums\n\n    def _shift",
-           "return self.sums - self.wanted(self.phi)\n\n    def _shift", TWO),
+           "return self.wanted(self.phi) + self.sums\n\n    def _shift", TWO),
     # Prices
     Mutant(K + "reference_prices.py", "value += w * (p @ r - reg / 2 * p @ p)",
            "value += w * (p @ r - reg * p @ p)", PASSES),
@@ -125,14 +130,14 @@ MUTANTS = [
            "return value[0] - self.capacity @ self.xp.asarray(q, dtype=load.dtype)", WEAK),
     Mutant(O + "price_dual.py", "return value + self.capacity @ q, load, hessian",
            "return value - self.capacity @ q, load, hessian",
-           "tests/ot/test_prices.py::test_a_converged_solve_closes_the_gap"),
+           "tests/ot/test_prices.py::test_several_columns_a_row_against_the_linear_programme"),
     Mutant(K + "reference_prices.py", "homeless += [tuple(pair) for pair in members[: load[j] - room[j]]]",
            "homeless += [tuple(pair) for pair in members[: load[j] - room[j] - 1]]",
            f"{PRICES}::test_repair_keeps_to_the_rooms_and_places_everybody"),
     # Multi-marginal transport on a line
-    Mutant(K + "monge_costs.py", "g = below * above", "g = below + above", SLOPES),
+    Mutant(K + "monge_costs.py", "g = below * above", "g = below + above", GRID),
     Mutant(K + "monge_costs.py", "g = (below + above - abs(below - above)) / 2",
-           "g = (below + above + abs(below - above)) / 2", HIGHS),
+           "g = (below + above + abs(below - above)) / 2", GRID),
     Mutant(K + "monge_costs.py", "return 2 * w * _from_mean(X, w)", "return w * _from_mean(X, w)", SLOPES),
     Mutant(K + "monge_costs.py", "* m * (t - m / 2)).sum(-1)", "* m * (t - m)).sum(-1)", SLOPES),
     Mutant(K + "monge_path.py", "inner[start[1:] - 1] = False", "inner[start[:-1]] = False",
@@ -161,7 +166,11 @@ MUTANTS = [
     Mutant("otopt/_rounding/counting.py", "if n + m - parts > slots:", "if n + m > slots:", PROOF),
     # Kernels of numba, interpreted
     Mutant(K + "_numba_column.py", "theta = (total - z) / above", "theta = (total + z) / above", TOP),
-    Mutant(K + "_numba_column.py", "count += x[i] > level", "count += x[i] >= level + 1e-3", TOP),
+    Mutant(K + "_numba_column.py", "count += x[i] > level", "count += x[i] >= level + 1e-3", PROX),
+    Mutant(K + "_numba_folded.py", "lowest >= head > most and least > tie", "lowest >= head", ASCENT),
+    Mutant(K + "_numba_folded.py", "!= p + e:\n        return False", "< p + e:\n        return False", ASCENT),
+    Mutant(K + "_numba_folded.py", "level += excess * reg / both", "level += excess * reg", ASCENT),
+    Mutant(K + "_numba_short.py", "t * (v[q] - theta - 0.5 * reg * t)", "t * (v[q] - theta)", SHORT),
     Mutant(K + "_numba_column.py", "while r >= 0 and v[r] < vq:", "while r >= 0 and v[r] > vq:", PROX),
 ]  # fmt: skip
 

@@ -18,10 +18,10 @@ def simplex_threshold(v, n, z):
     while True:
         total = 0.0
         above = 0
-        for i in range(n):
-            if v[i] > theta:
-                total += v[i]
-                above += 1
+        for i in range(n):  # without a branch
+            inside = v[i] > theta
+            total += v[i] if inside else 0.0
+            above += inside
         if above == 0:  # z is below the rounding error of v
             return theta
         theta = (total - z) / above

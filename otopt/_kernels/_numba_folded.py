@@ -19,7 +19,9 @@ DEEPER = 1.5  # a column is searched this much deeper than its last threshold
 def fold(Ct, mu, lists, columns):
     """Folded costs (m, L), and the support of `columns`: slots and masses, heads before ties."""
     m, listed = lists.rows.shape
-    folded = Ct.copy() if Ct.shape[0] > 0 else np.empty((m, listed))
+    folded = np.empty((m, Ct.shape[1] if Ct.shape[0] > 0 else listed))
+    if Ct.shape[0] > 0:
+        folded[:] = Ct
     slot = np.empty((m, folded.shape[1]), np.int32)
     mass = np.empty((m, folded.shape[1]))
     for j in range(m):
@@ -33,6 +35,8 @@ def fold(Ct, mu, lists, columns):
                     slot[j, used] = lists.rows[j, q] if Ct.shape[0] > 0 else q
                     mass[j, used] = columns.mass[j, q]
                     used += 1
+        if used != columns.heads[j] + columns.ties[j]:  # lists that were rebuilt: start anew
+            columns.heads[j] = columns.ties[j] = 0
     return folded, slot, mass
 
 
@@ -79,25 +83,29 @@ def unfold(Ct, state, lists, columns):
 def pack(Ct, state, lists, columns):
     """The support as `pack_support` has it, without its costs."""
     _, slot, mass = state
+    listed, p, e = lists.rows, columns.heads, columns.ties
     m = slot.shape[0]
     start = np.zeros(m + 1, np.int64)
     for j in range(m):
-        start[j + 1] = start[j] + columns.heads[j] + columns.ties[j]
+        start[j + 1] = start[j] + p[j] + e[j]
     rows = np.empty(start[m], np.int32)
     masses = np.empty(start[m])
     kind = np.empty(start[m], np.int8)
     for j in range(m):
-        for r in range(start[j + 1] - start[j]):
-            rows[start[j] + r] = slot[j, r] if Ct.shape[0] > 0 else lists.rows[j, slot[j, r]]
+        for r in range(p[j] + e[j]):
+            rows[start[j] + r] = slot[j, r] if Ct.shape[0] > 0 else listed[j, slot[j, r]]
             masses[start[j] + r] = mass[j, r]
-            kind[start[j] + r] = HEAD if r < columns.heads[j] else TIE
+            kind[start[j] + r] = HEAD if r < p[j] else TIE
     return start, rows, masses, masses, kind
 
 
 @njit(cache=True)
 def evaluate(alpha, a, b, Ct, k, reg, mu, state, lists, columns):
     """Gradient a - T 1; the solutions of the columns are in `state` and in `columns`."""
+    # By names of their own: every access through a tuple counts a reference, at the cost of a sum.
     folded, slot, mass = state
+    listed, listed_count = lists.rows, lists.count
+    heads, ties, threshold, depth = columns.heads, columns.ties, columns.threshold, columns.depth
     n = folded.shape[1]
     is_dense = Ct.shape[0] > 0
     x = np.empty(n)
@@ -110,20 +118,18 @@ def evaluate(alpha, a, b, Ct, k, reg, mu, state, lists, columns):
             for i in range(n):
                 x[i] = alpha[i] - folded[j, i]
         else:
-            count = lists.count[j]
+            count = listed_count[j]
             for q in range(count):
-                x[q] = alpha[lists.rows[j, q]] - folded[j, q]
-        p, e = columns.heads[j], columns.ties[j]
-        same = False
+                x[q] = alpha[listed[j, q]] - folded[j, q]
+        p, e = heads[j], ties[j]
+        same, level = False, 0.0
         if p + e > 0:
-            same, level = _resume(x, count, b[j], k[j], reg, mu, p, e, slot[j], mass[j])
-        if same:
-            columns.threshold[j] = level
-        else:
+            same, level = _resume(x, count, b[j], k[j], reg, mu, p, e, j, slot, mass)
+        if not same:
             top = largest(x, count)
             # Look first where the last solution ended, then wherever mass can be.
             lowest = window_floor(top, b[j] * (reg + mu))
-            floor = max(lowest, window_floor(top, DEEPER * columns.depth[j]))
+            floor = max(lowest, window_floor(top, DEEPER * depth[j]))
             while True:
                 above = entries_above(x, count, floor, order, v)
                 p, e, level, _ = solve_above(v, order, above, top, b[j], k[j], reg, mu)
@@ -133,12 +139,12 @@ def evaluate(alpha, a, b, Ct, k, reg, mu, state, lists, columns):
             for r in range(p + e):
                 slot[j, r] = order[r]
                 mass[j, r] = v[r]
-            columns.heads[j] = p
-            columns.ties[j] = e
-            columns.threshold[j] = level
-            columns.depth[j] = top - level
+            heads[j] = p
+            ties[j] = e
+            depth[j] = top - level
+        threshold[j] = level
         for r in range(p + e):
-            i = slot[j, r] if is_dense else lists.rows[j, slot[j, r]]
+            i = slot[j, r] if is_dense else listed[j, slot[j, r]]
             gradient[i] -= mass[j, r]
     return gradient
 
@@ -152,22 +158,22 @@ def _above(x, n, level):
 
 
 @njit(cache=True)
-def _resume(x, n, b, k, reg, mu, p, e, slot, mass):
-    """Solve for p heads and e ties in the slots of the last solution.
+def _resume(x, n, b, k, reg, mu, p, e, j, slot, mass):
+    """Solve column j for p heads and e ties in the slots of its last solution.
 
     Returns whether that is the solution again, and its threshold; masses are written if so. It is
     where every entry is on the side that `solve_column` asks for.
     """
     both = reg + mu
     window = b * both
-    base = x[slot[0]]  # differences keep their digits where all x are large
+    base = x[slot[j, 0]]  # differences keep their digits where all x are large
     heads = ties = 0.0
     lowest = np.inf
     for r in range(p):
-        y = x[slot[r]] - base
+        y = x[slot[j, r]] - base
         heads += y
         lowest = y if y < lowest else lowest
-        mass[r] = y
+        mass[j, r] = y
     if e == 0:
         theta = (heads - window) / p
         excess = lowest - theta
@@ -181,17 +187,17 @@ def _resume(x, n, b, k, reg, mu, p, e, slot, mass):
             if _above(x, n, level) != p:
                 return False, 0.0
         for r in range(p):
-            mass[r] = (mass[r] - theta) / both
+            mass[j, r] = (mass[j, r] - theta) / both
         return True, level
     if p >= k:
         return False, 0.0
     least, most = np.inf, -np.inf
     for r in range(p, p + e):
-        y = x[slot[r]] - base
+        y = x[slot[j, r]] - base
         ties += y
         least = y if y < least else least
         most = y if y > most else most
-        mass[r] = y
+        mass[j, r] = y
     w = (k - p) * mu + e * reg
     s = (b - heads / both + p * ties / (e * both)) / (p * w / (e * both) + (k - p))
     beta = (s * w - ties) / e
@@ -201,7 +207,7 @@ def _resume(x, n, b, k, reg, mu, p, e, slot, mass):
     if _above(x, n, base + tie) != p + e:
         return False, 0.0
     for r in range(p):
-        mass[r] = (mass[r] + beta) / both
+        mass[j, r] = (mass[j, r] + beta) / both
     for r in range(p, p + e):
-        mass[r] = (mass[r] - tie) / mu
+        mass[j, r] = (mass[j, r] - tie) / mu
     return True, base + tie

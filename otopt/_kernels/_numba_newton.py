@@ -128,11 +128,13 @@ def assemble_dense(start, rows, kind, coefficients, A, M, shift, n):
     H = np.zeros((n, n))
     for i in range(n):
         H[i, i] = shift
+    own = np.array([A, M])
     for j in range(start.shape[0] - 1):
         for q in range(start[j], start[j + 1]):
-            H[rows[q], rows[q]] += A if kind[q] == HEAD else M
+            i, a = rows[q], kind[q] - HEAD
+            H[i, i] += own[a]
             for r in range(start[j], start[j + 1]):
-                H[rows[q], rows[r]] += _block_entry(kind[q], kind[r], coefficients[j])
+                H[i, rows[r]] -= coefficients[j, a + kind[r] - HEAD]  # hh, he or ee
     return H
 
 

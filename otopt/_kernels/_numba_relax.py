@@ -54,9 +54,9 @@ def relaxed_value(support, columns, k, reg):
 
 
 @njit(cache=True)
-def _bound(alpha, a, b, Ct, k, reg):
+def _bound(alpha, a, b, Ct, k, reg, value, beta, rows, mass):
     """The exact semi-dual: to compare iterates by, not the certificate that is returned."""
-    value = conjugates(alpha, Ct, b, k, reg)
+    conjugates(alpha, Ct, b, k, reg, value, beta, rows, mass)
     total = 0.0
     lost = 0.0
     for sign, terms in ((1.0, a * alpha), (-1.0, value)):
@@ -88,6 +88,7 @@ def relax_small(a, b, C, Ct, k, reg, unit, mass, tol, maxiter, lists, columns, s
     floor = 1e-6 * unit / typical
 
     most = k.max()
+    scratch = np.empty(m), np.empty(m), np.empty((m, most), np.int32), np.empty((m, most))
     reference = np.zeros(n)
     gradient = first_gradient(alpha, a, b, Ct, capacity, reg, mu, lists, columns)
     best, best_alpha = -np.inf, alpha
@@ -103,7 +104,7 @@ def relax_small(a, b, C, Ct, k, reg, unit, mass, tol, maxiter, lists, columns, s
         )  # fmt: skip
         nit += max(steps, 1)
         nfev += evaluations
-        bound = _bound(alpha, a, b, Ct, k, reg)
+        bound = _bound(alpha, a, b, Ct, k, reg, *scratch)
         if bound > best:
             best, best_alpha = bound, alpha
         value = relaxed_value(support, columns, capacity, reg) + np.dot(alpha, gradient)

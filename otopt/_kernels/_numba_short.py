@@ -44,24 +44,33 @@ def potentials(y, M, mass, reg):
 
 
 @njit(cache=True)
-def conjugates(alpha, Ct, b, k, reg):
-    """The values of `numba_cpu.top_k_conjugate`."""
+def conjugates(alpha, Ct, b, k, reg, value, beta, rows, mass):
+    """`numba_cpu.top_k_conjugate`, written to its four results."""
     n = Ct.shape[1]
     x, v, order = np.empty(n), np.empty(n), np.empty(n, np.int64)
-    value = np.empty(b.shape[0])
     for j in range(b.shape[0]):
         for i in range(n):
             x[i] = alpha[i] - Ct[j, i]
         top = largest(x, n)
-        value[j] = b[j] * top
-        if reg > 0.0:
-            window = b[j] * reg
-            count = entries_above(x, n, window_floor(top, window), order, v)
-            if count > k[j]:
-                sort_entries_above(v, count, -np.inf, order)
-                count = k[j]
-            theta = simplex_threshold(v, count, window)
-            for q in range(count):
-                t = max(v[q] - theta, 0.0) / reg
-                value[j] += t * (v[q] - top - 0.5 * reg * t)
-    return value
+        # Without curvature a column puts its mass on one entry.
+        window = b[j] * reg
+        count = entries_above(x, n, window_floor(top, window), order, v)
+        width = k[j] if reg > 0.0 else 1
+        if count > width:
+            sort_entries_above(v, count, -np.inf, order)
+            count = width
+        theta = simplex_threshold(v, count, window) if reg > 0.0 else top
+        total = 0.0
+        used = 0
+        for q in range(count):
+            t = (v[q] - theta) / reg if reg > 0.0 else b[j]
+            if t > 0.0:
+                rows[j, used] = order[q]
+                mass[j, used] = t
+                total += t * (v[q] - theta - 0.5 * reg * t)
+                used += 1
+        value[j] = total + b[j] * theta
+        beta[j] = -theta
+        for q in range(used, rows.shape[1]):
+            rows[j, q] = -1
+            mass[j, q] = 0.0

@@ -58,13 +58,17 @@ class ProximalDual:
         Curvature of the problem and of the proximal term.
     lists : CandidateLists, optional
         To start from, with a proximal centre.
+    columns : ColumnSolutions, optional
+        Of those lists.
     workers : int
         Threads.
     groups : ndarray of int, shape (n,), optional
         Labels of rows that stand close together, for preconditioning.
     """
 
-    def __init__(self, kernels, a, b, Ct, k, reg, *, mu, lists=None, workers=1, groups=None):
+    def __init__(
+        self, kernels, a, b, Ct, k, reg, *, mu, lists=None, columns=None, workers=1, groups=None
+    ):
         self.kernels, self.workers, self.groups = kernels, workers, groups
         self.a, self.b = a, b
         self.n, self.m = len(a), len(b)
@@ -80,7 +84,7 @@ class ProximalDual:
             lists = CandidateLists.empty(self.m, min(self.n, capacity))
             lists.margin[:] = FIRST_MARGIN * (reg + mu) * b
         self.lists = lists
-        self.columns = ColumnSolutions.empty(self.m, lists.rows.shape[1])
+        self.columns = columns or ColumnSolutions.empty(self.m, lists.rows.shape[1])
         self.support: Any = ()  # what `pack_support` returns, after the first evaluation
         self.reference = np.zeros(self.n)
         self.nfev = 0

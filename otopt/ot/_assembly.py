@@ -16,20 +16,9 @@ __all__ = ["allowed_counts", "assemble", "compact"]
 
 
 def assemble(problem, monitor, relaxation, rounded, outcome, k, tol, started):
-    from scipy.sparse import csc_array
-
     oracle = relaxation.oracle
     n, m = problem.shape
-    start, rows, _, mass, _ = oracle.support
-    indptr = np.zeros(m + 1, np.int64)
-    indptr[1 + problem.columns] = np.diff(start)
-    by_column = np.argsort(problem.columns, kind="stable")
-    width = np.diff(start)[by_column]
-    entry = np.arange(len(rows)) + np.repeat(start[by_column] - (np.cumsum(width) - width), width)
-    relaxed_plan = csc_array(
-        (mass[entry], problem.rows[rows[entry]], np.cumsum(indptr)), shape=(n, m)
-    )
-    relaxed_plan.sort_indices()
+    relaxed_plan = _relaxed_plan(problem, oracle.support)
     relaxed = RelaxedPlan(
         plan=relaxed_plan,
         value=oracle.relaxed_value(),
@@ -72,6 +61,25 @@ def assemble(problem, monitor, relaxation, rounded, outcome, k, tol, started):
         reg=problem.reg,
         k=allowed,
     )
+
+
+def _relaxed_plan(problem, support):
+    from scipy.sparse import csc_array
+
+    n, m = problem.shape
+    start, rows, _, mass, _ = support
+    rows = problem.rows[rows]
+    if not np.array_equal(problem.columns, np.arange(m)):
+        indptr = np.zeros(m + 1, np.int64)
+        indptr[1 + problem.columns] = np.diff(start)
+        by_column = np.argsort(problem.columns, kind="stable")
+        width = np.diff(start)[by_column]
+        shift = np.repeat(start[by_column] - (np.cumsum(width) - width), width)
+        entry = np.arange(len(rows)) + shift
+        start, rows, mass = np.cumsum(indptr), rows[entry], mass[entry]
+    plan = csc_array((mass, rows, start), shape=(n, m))
+    plan.sort_indices()
+    return plan
 
 
 def allowed_counts(k, n):

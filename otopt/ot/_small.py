@@ -39,7 +39,7 @@ def relax_small(problem, kernels, monitor, *, tol, maxiter, options):
     """
     n, m = len(problem.a), len(problem.b)
     lists, columns = CandidateLists.empty(m, n), ColumnSolutions.empty(m, n)
-    schedule = ProximalSchedule()
+    schedule = ProximalSchedule(patience=3)
     settings = (
         float(options.window), float(options.shrink), int(options.newton_limit),
         ALTERNATIONS, SPREAD, SAMPLE, RELATIVE, schedule.easy, schedule.patience,
@@ -53,11 +53,10 @@ def relax_small(problem, kernels, monitor, *, tol, maxiter, options):
         problem.mass, tol, maxiter, lists, columns, settings,
     )  # fmt: skip
     oracle = ProximalDual(
-        kernels, problem.a, problem.b, problem.Ct, problem.k, reg, mu=mu, lists=lists
-    )
-    oracle.columns, oracle.support, oracle.reference, oracle.nfev = (
-        columns, support, reference, nfev,
+        kernels, problem.a, problem.b, problem.Ct, problem.k, reg,
+        mu=mu, lists=lists, columns=columns,
     )  # fmt: skip
+    oracle.support, oracle.reference, oracle.nfev = support, reference, nfev
     monitor.nit = nit
     monitor.gap = gap
     monitor.consider(oracle, best)

@@ -1,0 +1,115 @@
+"""What the compiled solves of small problems do their own way, against the reference kernels."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from otopt._kernels import _numba_folded as folded
+from otopt._kernels import _numba_short as short
+from otopt._kernels import numba_small, reference
+from otopt._kernels._numba_cholesky import cholesky_solve
+from otopt._kernels.layout import CandidateLists, ColumnSolutions
+
+from tests.kernels.cases import Prox, column_problems, random_columns, sparse_lists
+from tests.kernels.test_columns import EPS, size_of
+
+
+class Folded(Prox):
+    """A caller of the folded columns instead, within an ascent from `begin` to `end`."""
+
+    def begin(self):
+        p = self.problem
+        self.state = folded.fold(p.Ct, p.mu, self.lists, self.columns)
+
+    def evaluate(self, alpha):
+        p, (m, n) = self.problem, self.shape
+        self.alpha = alpha
+        gradient = folded.evaluate(
+            alpha, np.ones(n), p.b, p.Ct, p.k, p.reg, p.mu, self.state, self.lists, self.columns
+        )
+        start, rows, _, mass, self.kind = folded.pack(p.Ct, self.state, self.lists, self.columns)
+        self.plan = np.zeros((m, n))
+        self.plan[np.repeat(np.arange(m), np.diff(start)), rows] = mass
+        np.testing.assert_allclose(
+            gradient, 1.0 - self.plan.sum(axis=0), rtol=0, atol=1e-13 * (1 + p.b.sum())
+        )
+
+    def end(self):
+        folded.unfold(self.problem.Ct, self.state, self.lists, self.columns)
+        np.testing.assert_array_equal(self.dense(self.columns.mass), self.plan)
+        kinds = self.dense(self.columns.kind)
+        np.testing.assert_array_equal((kinds == 1).sum(axis=1), self.columns.heads)
+        np.testing.assert_array_equal((kinds == 2).sum(axis=1), self.columns.ties)
+
+
+@given(
+    problem=column_problems(),
+    is_sparse=st.booleans(),
+    drift=st.sampled_from([0.0, 1e-4, 1e-2, 1.0]),
+)
+def test_columns_along_an_ascent(problem, is_sparse, drift):
+    """Small drifts let a column keep its support, which it then has to prove."""
+    (m, n), lists = problem.Ct.shape, sparse_lists(problem) if is_sparse else None
+    tol = EPS * (size_of(problem) / problem.mu + problem.b.max())
+    given_costs = problem._replace(Ct=np.empty((0, 0)) if is_sparse else problem.Ct)
+    copy = CandidateLists(*(x.copy() for x in lists)) if is_sparse else None
+    judge = Prox(reference, given_costs, capacity=n, lists=lists)
+    ours = Folded(None, given_costs, capacity=n, lists=copy)
+    ours.shape = m, n
+    alpha = problem.alpha
+    for _ in range(2):
+        ours.begin()
+        for _ in range(4):
+            ours.evaluate(alpha)
+            judge.evaluate(alpha)
+            expected = judge.dense(judge.columns.mass)
+            np.testing.assert_allclose(ours.plan, expected, rtol=0, atol=tol)
+            alpha = alpha + drift * problem.rng.normal(scale=0.3, size=n)
+        ours.end()
+        ours.recentre()
+        judge.recentre()
+
+
+@given(problem=column_problems(regs=(0.0, 0.1, 1.0)))
+def test_conjugates_and_potentials(problem):
+    p = problem
+    expected = reference.top_k_conjugate(p.alpha, p.Ct, p.b, p.k, p.reg)
+    found = numba_small.top_k_conjugate(p.alpha, p.Ct, p.b, p.k, p.reg)
+    for ours, theirs in zip(found[:2], expected[:2], strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(np.sort(found[3]), np.sort(expected[3]), rtol=1e-7, atol=1e-12)
+    assert (found[2][found[3] > 0] >= 0).all()
+    if p.reg > 0:
+        Ct = np.asarray(p.Ct, float)
+        np.testing.assert_allclose(
+            short.potentials(p.alpha, Ct, p.b, p.reg),
+            reference.simplex_potentials(p.alpha, Ct, p.b, p.reg), rtol=1e-10, atol=1e-12,
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("n", [*range(1, 20), 31, 32, 33, 64, 70, 149])
+def test_elimination(n):
+    rng = np.random.default_rng(n)
+    A = rng.normal(size=(n, n + 3)) * (rng.random((n, n + 3)) < 0.4)
+    H, g = A @ A.T + np.eye(n), rng.normal(size=n)
+    d, solved = cholesky_solve(H.copy(), g)
+    assert solved
+    np.testing.assert_allclose(H @ d, g, atol=1e-10)
+    upper = np.triu(H) + np.tril(rng.normal(size=(n, n)), -1)  # only the upper triangle is read
+    np.testing.assert_array_equal(cholesky_solve(upper, g)[0], d)
+
+
+@pytest.mark.parametrize("at", [0, 3, 4, 9, 20])
+def test_elimination_notices_a_pivot_that_is_not_positive(at):
+    H = np.eye(21) + 0.01
+    H[at, at] = -1.0
+    assert not cholesky_solve(H, np.ones(21))[1]
+
+
+def test_lists_that_do_not_match_their_solutions_start_anew():
+    p = random_columns(3, 12, 4, 2)
+    lists, columns = CandidateLists.empty(4, 12), ColumnSolutions.empty(4, 12)
+    columns.heads[:] = 5
+    folded.fold(p.Ct, p.mu, lists, columns)
+    assert not columns.heads.any()
