@@ -48,7 +48,6 @@ GRID = f"{LINE}::test_lovasz_grid"
 SLOPES = f"{LINE}::test_slopes_are_those_of_the_costs_for_both_libraries"
 INTEGERS = "tests/kernels/test_integer_masses.py"
 CONES = f"{ENTROPIC}::test_value_against_exponential_cones"
-TWO = f"{ENTROPIC}::test_two_by_two"
 WEAK = "tests/ot/test_prices.py::test_weak_duality_at_any_price"
 PROOF, UNIFORM = (
     f"{COUNT}::test_a_proof_is_a_proof",
@@ -56,7 +55,7 @@ PROOF, UNIFORM = (
 )
 ASCENT, SHORT = (
     f"tests/kernels/test_small.py::test_{name}"
-    for name in ("columns_along_an_ascent", "conjugates_and_potentials")
+    for name in ("ties_along_an_ascent", "conjugates_and_potentials")
 )
 CONVEX = f"{PENALTY}::test_relaxation_and_bound_are_those_of_the_convex_programme"
 
@@ -112,7 +111,7 @@ MUTANTS = [
     Mutant(O + "entropic_dual.py", "self.weight * np.exp(-self.reg / self.problem.weight_penalty * phi)",
            "self.weight * np.exp(self.reg / self.problem.weight_penalty * phi)", CONES),
     Mutant(O + "entropic_dual.py", "return self.wanted(self.phi) - self.sums\n\n    def _shift",
-           "return self.wanted(self.phi) + self.sums\n\n    def _shift", TWO),
+           "return self.wanted(self.phi) + self.sums\n\n    def _shift", CONES),
     # Prices
     Mutant(K + "reference_prices.py", "value += w * (p @ r - reg / 2 * p @ p)",
            "value += w * (p @ r - reg * p @ p)", PASSES),

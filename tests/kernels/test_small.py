@@ -10,7 +10,6 @@ from otopt._kernels import _numba_short as short
 from otopt._kernels import numba_small, reference
 from otopt._kernels._numba_cholesky import cholesky_solve
 from otopt._kernels.layout import CandidateLists, ColumnSolutions
-
 from tests.kernels.cases import Prox, column_problems, random_columns, sparse_lists
 from tests.kernels.test_columns import EPS, size_of
 
@@ -50,6 +49,20 @@ class Folded(Prox):
 )
 def test_columns_along_an_ascent(problem, is_sparse, drift):
     """Small drifts let a column keep its support, which it then has to prove."""
+    follow(problem, is_sparse, drift, stages=2)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_ties_along_an_ascent(seed):
+    """Where smoothing counts as much as cost, most columns have ties, and change them."""
+    problem = random_columns(seed, 14, 60, 2, reg=1.0, mu=1.0)
+    problem = problem._replace(b=1.0 + 2.0 * problem.rng.random(60))
+    ties = follow(problem, is_sparse=False, drift=0.03, stages=6)
+    assert ties > 0.3 * 60
+
+
+def follow(problem, is_sparse, drift, stages):
+    """Potentials drift within and between ascents; how many columns have ties, at the end."""
     (m, n), lists = problem.Ct.shape, sparse_lists(problem) if is_sparse else None
     tol = EPS * (size_of(problem) / problem.mu + problem.b.max())
     given_costs = problem._replace(Ct=np.empty((0, 0)) if is_sparse else problem.Ct)
@@ -58,7 +71,7 @@ def test_columns_along_an_ascent(problem, is_sparse, drift):
     ours = Folded(None, given_costs, capacity=n, lists=copy)
     ours.shape = m, n
     alpha = problem.alpha
-    for _ in range(2):
+    for _ in range(stages):
         ours.begin()
         for _ in range(4):
             ours.evaluate(alpha)
@@ -69,6 +82,7 @@ def test_columns_along_an_ascent(problem, is_sparse, drift):
         ours.end()
         ours.recentre()
         judge.recentre()
+    return np.count_nonzero(ours.columns.ties)
 
 
 @given(problem=column_problems(regs=(0.0, 0.1, 1.0)))
