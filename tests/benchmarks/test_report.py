@@ -100,17 +100,9 @@ def test_every_committed_record_has_a_topic():
     assert {f.stem for f in report.RESULTS.glob("*.json")} <= {t.name for t in TOPICS}
 
 
-# Measured before batches took every core: the JSON lacks what the promises are about.
-STALE = pytest.mark.xfail(reason="benchmarks.batch is to be run again", strict=True)
-
-
 @pytest.mark.parametrize(
     "topic",
-    [
-        pytest.param(t, id=t.name, marks=[STALE] if t.name == "batch" else [])
-        for t in TOPICS
-        if (report.RESULTS / f"{t.name}.json").exists()
-    ],
+    [pytest.param(t, id=t.name) for t in TOPICS if (report.RESULTS / f"{t.name}.json").exists()],
 )
 def test_committed_records_can_be_judged(topic, tmp_path):
     text, verdict = report.section(topic, report.RESULTS, tmp_path / "page.md")
