@@ -9,19 +9,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from otopt._kernels.layout import CandidateLists
-from otopt._oracles.proximal_dual import FIRST_MARGIN, Certificate, ProximalDual
+from otopt._oracles.proximal_dual import DENSE_ROWS, FIRST_MARGIN, Certificate, ProximalDual
 from otopt._solvers.proximal_point import ProximalSchedule, proximal_point
 
 from ._linear_start import solve_linear
 from ._multilevel import cluster_potentials, is_large
 
-__all__ = ["STOPS", "Intermediate", "Monitor", "Relaxation", "relax"]
+__all__ = ["STOPS", "Intermediate", "Monitor", "Relaxation", "relax", "schedule_for"]
 
 STOPS = (KeyboardInterrupt, StopIteration)
 ALTERNATIONS = 4
 SPREAD = 8
 SAMPLE = 64  # columns
 RELATIVE = 1.0  # the first proximal curvature is at least this multiple of reg
+PATIENCE = 3  # Newton steps, of problems with few rows
 WARM_WINDOW = 0.1  # share of the first proximal curvature that a warm start begins with
 
 
@@ -167,9 +168,6 @@ def relax(
         oracle.limit_margins(2 * (reg + oracle.mu) * problem.b + 1e-4 * unit)
         return solved
 
-    schedule = ProximalSchedule(
-        shrink=options.shrink, floor=1e-6 * unit / typical, newton_limit=options.newton_limit
-    )
     try:
         if exact is not None and exact.stopped:
             raise KeyboardInterrupt
@@ -180,7 +178,7 @@ def relax(
             scale=problem.mass,
             maxiter=maxiter,
             assess=assess,
-            schedule=schedule,
+            schedule=schedule_for(problem, options),
             on_iteration=lambda x, value, gradient: monitor.step(oracle, gradient),
         )
     except stops:
@@ -192,6 +190,16 @@ def relax(
         monitor.consider(oracle, alpha)
         return Relaxation(oracle, gradient, "stopped")
     return Relaxation(oracle, trace.gradient, "converged" if trace.converged else "limit")
+
+
+def schedule_for(problem, options):
+    """Return how the proximal curvature shrinks; few rows are quickly solved at the same one."""
+    schedule = ProximalSchedule(
+        shrink=options.shrink,
+        floor=1e-6 * problem.unit / float(problem.b.mean()),
+        newton_limit=options.newton_limit,
+    )
+    return schedule._replace(patience=PATIENCE) if len(problem.a) <= DENSE_ROWS else schedule
 
 
 def _cluster_start(problem, kernels):

@@ -6,9 +6,9 @@ import numpy as np
 
 from otopt._kernels.layout import CandidateLists, ColumnSolutions
 from otopt._oracles.proximal_dual import DENSE_ROWS, ProximalDual
-from otopt._solvers.proximal_point import BELOW_FLOOR, ProximalSchedule
+from otopt._solvers.proximal_point import BELOW_FLOOR
 
-from ._relaxation import ALTERNATIONS, RELATIVE, SAMPLE, SPREAD, Relaxation
+from ._relaxation import ALTERNATIONS, RELATIVE, SAMPLE, SPREAD, Relaxation, schedule_for
 
 __all__ = ["has_small_shape", "is_dense", "is_small", "relax_small"]
 
@@ -39,9 +39,9 @@ def relax_small(problem, kernels, monitor, *, tol, maxiter, options):
     """
     n, m = len(problem.a), len(problem.b)
     lists, columns = CandidateLists.empty(m, n), ColumnSolutions.empty(m, n)
-    schedule = ProximalSchedule(patience=3)
+    schedule = schedule_for(problem, options)
     settings = (
-        float(options.window), float(options.shrink), int(options.newton_limit),
+        float(options.window), float(schedule.shrink), int(schedule.newton_limit),
         ALTERNATIONS, SPREAD, SAMPLE, RELATIVE, schedule.easy, schedule.patience,
         schedule.inner_rtol, schedule.inner_cap, BELOW_FLOOR,
     )  # fmt: skip
