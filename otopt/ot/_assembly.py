@@ -77,7 +77,7 @@ def _relaxed_plan(problem, support):
         shift = np.repeat(start[by_column] - (np.cumsum(width) - width), width)
         entry = np.arange(len(rows)) + shift
         start, rows, mass = np.cumsum(indptr), rows[entry], mass[entry]
-    plan = csc_array((mass, rows, start), shape=(n, m))
+    plan = csc_array((mass, rows, start), shape=(n, m), copy=True)  # sorted in place
     plan.sort_indices()
     return plan
 
