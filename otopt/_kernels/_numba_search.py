@@ -247,7 +247,8 @@ def search_top(y, cloud, metric, w, planes, k, window, v, idx, space):
                 idx[count] = lo + q
                 count += 1
         if count >= k + k // 2 + 1:
-            count = keep_above(v, idx, count, level)
+            # Not those above `level`: of equal entries, the k-th largest may be at it.
+            count = keep_above(v, idx, count, window_floor(largest, window))
             if count > k:
                 select_largest(v, idx, count, k)
                 count = k
