@@ -169,7 +169,7 @@ MUTANTS = [
     Mutant(K + "_numba_folded.py", "lowest >= head > most and least > tie", "lowest >= head", ASCENT),
     Mutant(K + "_numba_folded.py", "!= p + e:\n        return False", "< p + e:\n        return False", ASCENT),
     Mutant(K + "_numba_folded.py", "level += excess * reg / both", "level += excess * reg", ASCENT),
-    Mutant(K + "_numba_short.py", "t * (v[q] - theta - 0.5 * reg * t)", "t * (v[q] - theta)", SHORT),
+    Mutant(K + "_numba_column.py", "t * (v[q] - theta - 0.5 * reg * t)", "t * (v[q] - theta)", SHORT),
     Mutant(K + "_numba_column.py", "while r >= 0 and v[r] < vq:", "while r >= 0 and v[r] > vq:", PROX),
 ]  # fmt: skip
 

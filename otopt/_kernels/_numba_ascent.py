@@ -27,7 +27,7 @@ _narrow = njit(cache=True, nogil=True)(narrow)
 
 @njit(cache=True)
 def first_gradient(alpha, a, b, Ct, k, reg, mu, lists, columns):
-    """Gradient a - T 1."""
+    """Gradient a - T 1 (n,), with `lists` and `columns` brought to alpha."""
     state = fold(Ct, mu, lists, columns)
     gradient = evaluate(alpha, a, b, Ct, k, reg, mu, state, lists, columns)
     unfold(Ct, state, lists, columns)

@@ -5,6 +5,7 @@ from numba import njit
 
 HEAD = 1  # carries mass, cardinality weight 1
 TIE = 2  # carries mass, cardinality weight strictly between 0 and 1
+DEEPER = 1.5  # a column is searched this much deeper than its last threshold
 
 
 @njit(cache=True)
@@ -151,34 +152,51 @@ def window_floor(top, window):
     return top - window - (1e-15 * (abs(top) + window) + 1e-300)
 
 
-@njit(cache=True)
-def solve_column(x, n, top, floor, b, k, reg, mu, v, order, t, kind):
+# A call, with its arrays spread out over the arguments, would cost as much as a short column.
+@njit(cache=True, inline="always")
+def solve_column(x, n, top, depth, b, k, reg, mu, v, order, t, kind):
     r"""Maximise <t, x> - reg/2 ||t||_ksup^2 - mu/2 ||t||^2 over t >= 0, sum t = b, on ``x[:n]``.
 
     With y = x + beta the solution is y/(reg+mu) on the heads (y >= s (reg+mu)), (y - s reg)/mu on
     the ties (s reg < y < s (reg+mu)) and 0 elsewhere; (beta, s) solve sum t = b and sum eta = k,
     where the cardinality weight eta is 1 on heads and (y - s reg)/(s mu) on ties.
 
-    Looks at entries above `floor` only: right if the threshold returned is not below it. `top` is
-    the maximum of x; `v` and `order` are scratch space. Writes t and kind (0, HEAD, TIE); returns
-    (heads, ties, threshold, value). An entry that is not listed stays at zero as long as its x
-    does not exceed the threshold.
+    Arguments as of `search_column`. Writes t and kind (0, HEAD, TIE); returns (heads, ties,
+    threshold, value). An entry that is not listed stays at zero as long as its x does not exceed
+    the threshold.
     """
     t[:] = 0.0
     kind[:] = 0
-    count = entries_above(x, n, floor, order, v)
-    p, e, level, value = solve_above(v, order, count, top, b, k, reg, mu)
+    p, e, level, value = search_column(x, n, top, depth, b, k, reg, mu, v, order)
     for r in range(p + e):
         t[order[r]] = v[r]
         kind[order[r]] = HEAD if r < p else TIE
     return p, e, level, value
 
 
+@njit(cache=True, inline="always")
+def search_column(x, n, top, depth, b, k, reg, mu, v, order):
+    """Solution of `solve_column`: masses in v, their indices in `order`, heads before ties.
+
+    `top` is the maximum of ``x[:n]``; v and `order`, of at least n entries, may hold anything
+    before. The last threshold was `depth` below the maximum (inf where there was none): entries
+    are looked for there first, then wherever mass can be.
+    """
+    lowest = window_floor(top, b * (reg + mu))
+    floor = max(lowest, window_floor(top, DEEPER * depth))
+    while True:
+        count = entries_above(x, n, floor, order, v)
+        p, e, level, value = solve_above(v, order, count, top, b, k, reg, mu)
+        if level >= floor or floor == lowest:
+            return p, e, level, value
+        floor = lowest
+
+
 @njit(cache=True)
 def solve_above(v, order, count, top, b, k, reg, mu):
-    """As `solve_column`, of the entries ``v[:count]``; `order` goes along.
+    """As `search_column`, of the entries ``v[:count]`` with the indices ``order[:count]`` alone.
 
-    Heads come to the front, then ties, with their masses in v.
+    Right if the threshold returned is not below an entry left out.
     """
     both = reg + mu
     window = b * both
@@ -232,3 +250,25 @@ def solve_above(v, order, count, top, b, k, reg, mu):
         v[r] = t
     value -= 0.5 * reg * tied * tied / (k - p)
     return p, q - p, s * reg - beta, value
+
+
+@njit(cache=True)
+def write_column(j, v, order, count, theta, b, reg, value, beta, rows, mass):
+    """Write column j of a semi-dual without proximal term: its best entries are ``v[:count]``.
+
+    Masses are (v - theta) / reg, and all of b on one entry without curvature.
+    """
+    total = 0.0
+    used = 0
+    for q in range(count):
+        t = (v[q] - theta) / reg if reg > 0.0 else b
+        if t > 0.0:
+            rows[j, used] = order[q]
+            mass[j, used] = t
+            total += t * (v[q] - theta - 0.5 * reg * t)
+            used += 1
+    value[j] = total + b * theta
+    beta[j] = -theta
+    for q in range(used, rows.shape[1]):
+        rows[j, q] = -1
+        mass[j, q] = 0.0

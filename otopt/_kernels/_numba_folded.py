@@ -2,22 +2,23 @@
 
 While an ascent lasts, neither centre nor curvature moves, and a column sees only
 ``alpha - (cost - mu centre)``. The columns are either the dense cost, in which a slot is a row, or
-the candidate lists where there is none. Which slots carry mass is kept from one point to the next:
-most often they are the same again, and one vectorised pass proves it.
+the candidate lists where there is none (Ct is empty). Which slots carry mass is kept from one point
+to the next: most often they are the same again, and one vectorised pass proves it.
+
+What an ascent carries along, its `state`, are three arrays (m, slots): folded costs, the slots that
+carry mass (heads before ties, as many as `columns` counts) and their masses.
 """
 
 import numpy as np
 from numba import njit
 
-from ._numba_column import HEAD, TIE, entries_above, solve_above, window_floor
+from ._numba_column import HEAD, TIE, search_column
 from ._numba_short import largest
-
-DEEPER = 1.5  # a column is searched this much deeper than its last threshold
 
 
 @njit(cache=True)
 def fold(Ct, mu, lists, columns):
-    """Folded costs (m, L), and the support of `columns`: slots and masses, heads before ties."""
+    """The state at the start of an ascent, with the support of `columns`."""
     m, listed = lists.rows.shape
     folded = np.empty((m, Ct.shape[1] if Ct.shape[0] > 0 else listed))
     if Ct.shape[0] > 0:
@@ -81,7 +82,7 @@ def unfold(Ct, state, lists, columns):
 
 @njit(cache=True)
 def pack(Ct, state, lists, columns):
-    """The support as `pack_support` has it, without its costs."""
+    """The support as `pack_support` has it; its costs, which no direction needs, are not filled."""
     _, slot, mass = state
     listed, p, e = lists.rows, columns.heads, columns.ties
     m = slot.shape[0]
@@ -101,7 +102,7 @@ def pack(Ct, state, lists, columns):
 
 @njit(cache=True)
 def evaluate(alpha, a, b, Ct, k, reg, mu, state, lists, columns):
-    """Gradient a - T 1; the solutions of the columns are in `state` and in `columns`."""
+    """Gradient a - T 1 (n,); the solutions of the columns are in `state` and in `columns`."""
     # By names of their own: every access through a tuple counts a reference, at the cost of a sum.
     folded, slot, mass = state
     listed, listed_count = lists.rows, lists.count
@@ -127,15 +128,7 @@ def evaluate(alpha, a, b, Ct, k, reg, mu, state, lists, columns):
             same, level = _resume(x, count, b[j], k[j], reg, mu, p, e, j, slot, mass)
         if not same:
             top = largest(x, count)
-            # Look first where the last solution ended, then wherever mass can be.
-            lowest = window_floor(top, b[j] * (reg + mu))
-            floor = max(lowest, window_floor(top, DEEPER * depth[j]))
-            while True:
-                above = entries_above(x, count, floor, order, v)
-                p, e, level, _ = solve_above(v, order, above, top, b[j], k[j], reg, mu)
-                if level >= floor or floor == lowest:
-                    break
-                floor = lowest
+            p, e, level, _ = search_column(x, count, top, depth[j], b[j], k[j], reg, mu, v, order)
             for r in range(p + e):
                 slot[j, r] = order[r]
                 mass[j, r] = v[r]
@@ -151,6 +144,7 @@ def evaluate(alpha, a, b, Ct, k, reg, mu, state, lists, columns):
 
 @njit(cache=True)
 def _above(x, n, level):
+    """How many of ``x[:n]`` are above `level`."""
     total = 0
     for i in range(n):
         total += x[i] > level
@@ -159,10 +153,10 @@ def _above(x, n, level):
 
 @njit(cache=True)
 def _resume(x, n, b, k, reg, mu, p, e, j, slot, mass):
-    """Solve column j for p heads and e ties in the slots of its last solution.
+    """Solve column j as if the slots of its last solution, p heads and e ties, were right.
 
-    Returns whether that is the solution again, and its threshold; masses are written if so. It is
-    where every entry is on the side that `solve_column` asks for.
+    Returns whether they are, and the threshold; masses are written if so. They are right where
+    every head, tie and other entry is on its own side of the two levels that these give.
     """
     both = reg + mu
     window = b * both

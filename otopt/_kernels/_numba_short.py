@@ -8,6 +8,7 @@ from ._numba_column import (
     simplex_threshold,
     sort_entries_above,
     window_floor,
+    write_column,
 )
 
 SIDE_BY_SIDE = 4
@@ -45,7 +46,7 @@ def potentials(y, M, mass, reg):
 
 @njit(cache=True)
 def conjugates(alpha, Ct, b, k, reg, value, beta, rows, mass):
-    """`numba_cpu.top_k_conjugate`, written to its four results."""
+    """`numba_cpu.top_k_conjugate`, written to its results (m,), (m,), (m, k) and (m, k)."""
     n = Ct.shape[1]
     x, v, order = np.empty(n), np.empty(n), np.empty(n, np.int64)
     for j in range(b.shape[0]):
@@ -60,17 +61,4 @@ def conjugates(alpha, Ct, b, k, reg, value, beta, rows, mass):
             sort_entries_above(v, count, -np.inf, order)
             count = width
         theta = simplex_threshold(v, count, window) if reg > 0.0 else top
-        total = 0.0
-        used = 0
-        for q in range(count):
-            t = (v[q] - theta) / reg if reg > 0.0 else b[j]
-            if t > 0.0:
-                rows[j, used] = order[q]
-                mass[j, used] = t
-                total += t * (v[q] - theta - 0.5 * reg * t)
-                used += 1
-        value[j] = total + b[j] * theta
-        beta[j] = -theta
-        for q in range(used, rows.shape[1]):
-            rows[j, q] = -1
-            mass[j, q] = 0.0
+        write_column(j, v, order, count, theta, b[j], reg, value, beta, rows, mass)

@@ -11,7 +11,7 @@ import numpy as np
 from numba import njit
 
 from . import numba_cpu
-from ._numba_column import simplex_threshold, solve_column, window_floor
+from ._numba_column import simplex_threshold, solve_column, write_column
 from ._numba_lists import keep_centre, refill
 from ._numba_scan import BLOCK
 from ._numba_search import (
@@ -25,7 +25,6 @@ from ._numba_search import (
     upper_bound,
 )
 from .numba_cpu import (
-    DEEPER,
     assemble_dense,
     assemble_grouped,
     assemble_sparse,
@@ -95,20 +94,7 @@ def _conjugate_range(lo, hi, alpha, planes, cost, b, k, reg, value, beta, rows, 
         y = _query(cost, j)
         count = search_top(y, cost.points, cost.metric, alpha, planes, width, window, v, idx, space)
         theta = simplex_threshold(v, count, window) if reg > 0.0 else v[0]
-        beta[j] = -theta
-        total = 0.0
-        used = 0
-        for q in range(count):
-            t = (v[q] - theta) / reg if reg > 0.0 else b[j]
-            if t > 0.0:
-                rows[j, used] = idx[q]
-                mass[j, used] = t
-                total += t * (v[q] - theta - 0.5 * reg * t)
-                used += 1
-        value[j] = total + b[j] * theta
-        for q in range(used, rows.shape[1]):
-            rows[j, q] = -1
-            mass[j, q] = 0.0
+        write_column(j, v, idx, count, theta, b[j], reg, value, beta, rows, mass)
 
 
 def top_k_conjugate(alpha, Ct, b, k, reg, workers=1):
@@ -321,17 +307,10 @@ def _prox_range(lo, hi, alpha, planes, rise, cost, b, k, reg, mu, lists, columns
                 for q in range(count):
                     x[q] = alpha[lists.rows[j, q]] - lists.cost[j, q] + mu * lists.centre[j, q]
                     top = x[q] if x[q] > top else top
-                # Look first where the last solution ended, then wherever mass can be.
-                lowest = window_floor(top, b[j] * (reg + mu))
-                floor = max(lowest, window_floor(top, DEEPER * columns.depth[j]))
-                while True:
-                    p, e, level, value[j] = solve_column(
-                        x, count, top, floor, b[j], k[j], reg, mu, v, order,
-                        columns.mass[j], columns.kind[j],
-                    )  # fmt: skip
-                    if level >= floor or floor == lowest:
-                        break
-                    floor = lowest
+                p, e, level, value[j] = solve_column(
+                    x, count, top, columns.depth[j], b[j], k[j], reg, mu, v, order,
+                    columns.mass[j], columns.kind[j],
+                )  # fmt: skip
                 if not (level + resolution < lists.bound[j]):
                     columns.heads[j] = p
                     columns.ties[j] = e

@@ -35,10 +35,10 @@ class Block(nn.Module):
         self.qkv = _linear(d_model, 3 * d_model)
         self.out = _linear(d_model, d_model)
         router = make_router(d_model, experts)
-        feed_forward = FeedForwardExperts(1 if router is None else experts, d_model, d_ff)
-        self.mixture = feed_forward if router is None else MoE(feed_forward, router)
+        networks = FeedForwardExperts(1 if router is None else experts, d_model, d_ff)
+        self.feed_forward = networks if router is None else MoE(networks, router)
         with torch.no_grad():
-            for writer in (self.out.weight, feed_forward.down):
+            for writer in (self.out.weight, networks.down):
                 writer.div_((2 * layers) ** 0.5)
 
     def forward(self, x):
@@ -50,10 +50,10 @@ class Block(nn.Module):
         mixed = functional.scaled_dot_product_attention(q, k, v, is_causal=True)
         x = x + self.out(mixed.transpose(1, 2).reshape(batch, length, d))
         seen = self.second(x)
-        if isinstance(self.mixture, MoE):
-            y, output = self.mixture(seen)
+        if isinstance(self.feed_forward, MoE):
+            y, output = self.feed_forward(seen)
             return x + y, output
-        return x + self.mixture(seen.view(1, -1, d)).view_as(x), None
+        return x + self.feed_forward(seen.view(1, -1, d)).view_as(x), None
 
 
 class CharacterModel(nn.Module):

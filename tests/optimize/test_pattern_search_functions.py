@@ -1,0 +1,139 @@
+"""pattern_search: what an objective may do, and which input is refused."""
+
+import numpy as np
+import pytest
+from scipy.optimize import LinearConstraint
+
+import otopt
+from tests.optimize.objectives import Counted, bowl, same
+
+# What fun may do
+
+
+def test_failures_are_infinitely_bad_and_counted():
+    def fun(x):
+        if x[0] < 0:
+            raise ArithmeticError("no logarithm")
+        if x[1] > 2:
+            return np.nan
+        if x[1] < -2:
+            return np.inf
+        return (x[0] - 0.1) ** 2 + (x[1] - 1) ** 2
+
+    result = otopt.pattern_search(fun, [1.0, 0.0], initial_step=2.0)
+    np.testing.assert_allclose(result.x, [0.1, 1], atol=1e-6)
+    assert result.nfail > 0
+    assert "failed" in result.message
+
+
+def test_what_it_raises_at_the_start_is_passed_on():
+    def fun(x):
+        raise ArithmeticError("at the start")
+
+    with pytest.raises(ArithmeticError, match="at the start"):
+        otopt.pattern_search(fun, [1.0])
+
+
+def test_a_misspelt_name_is_not_taken_for_a_bad_point():
+    def fun(x):
+        return x[0] ** 2 if x[0] == 3 else nowhere  # noqa: F821
+
+    with pytest.raises(NameError):
+        otopt.pattern_search(fun, [3.0])
+
+
+def test_nan_everywhere_is_said():
+    result = otopt.pattern_search(lambda x: np.nan, [1.0, 2.0], maxfev=100)
+    assert (result.status, result.success, result.fun) == (4, False, np.inf)
+    assert "finite" in result.message
+
+
+@pytest.mark.parametrize("value", [np.ones(2), np.ones((1, 2)), "3", 1j, None])
+def test_one_real_number_is_wanted(value):
+    with pytest.raises(TypeError, match="one real number"):
+        otopt.pattern_search(lambda x: value, [1.0, 2.0])
+
+
+def test_a_result_that_changes_shape_is_refused():
+    with pytest.raises(TypeError, match=r"shape \(2,\)"):
+        otopt.pattern_search(lambda x: x[0] if x[0] == 3 else x, [3.0, 1.0])
+    wrong = lambda X: X.sum(axis=1)  # noqa: E731
+    with pytest.raises(ValueError, match="vectorized"):
+        otopt.pattern_search(wrong, [3.0, 1.0], vectorized=True)
+
+
+def test_a_function_may_write_into_x():
+    def fun(x):
+        value = bowl(x)
+        x[:] = 1e9
+        return value
+
+    start = np.zeros(3)
+    same(otopt.pattern_search(fun, start), otopt.pattern_search(bowl, np.zeros(3)))
+    assert not start.any()
+
+
+@pytest.mark.parametrize("value", [np.float32(2), np.array(2.0), np.array([2.0]), 2, np.int64(2)])
+def test_numbers_of_any_kind(value):
+    assert otopt.pattern_search(lambda x: value, [1.0]).fun == 2
+
+
+def test_minus_infinity_and_ties():
+    assert otopt.pattern_search(lambda x: -np.inf, [1.0], maxfev=20).fun == -np.inf
+    flat = otopt.pattern_search(lambda x: 1.0, [1.0, 2.0])
+    assert flat.success
+    np.testing.assert_array_equal(flat.x, [1, 2])
+
+
+def test_noise():
+    rng = np.random.default_rng(0)
+
+    def fun(x):
+        return float((x**2).sum() + 0.01 * rng.normal())
+
+    result = otopt.pattern_search(fun, np.full(3, 5.0), noisy=True, maxfev=600)
+    assert result.fun_evaluations > 1
+    assert (result.x**2).sum() < 0.1
+    assert abs(result.fun) < 0.1
+
+
+# Bad input
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kind", "match"),
+    [
+        ({"x0": None}, ValueError, "`x0` or `bounds`"),
+        ({"x0": [1, np.nan]}, ValueError, r"x0\[1\] = nan"),
+        ({"x0": [[1.0, 2.0]]}, ValueError, "vector"),
+        ({"x0": ["a"]}, TypeError, "numbers"),
+        ({"x0": [1j]}, TypeError, "numbers|real"),
+        ({"bounds": [(2, 1), (0, 1)]}, ValueError, r"low <= high; got \(2.0, 1.0\)"),
+        ({"bounds": [(0, 1)]}, ValueError, "1 pairs for 2 entries"),
+        ({"bounds": [(0, np.nan), (0, 1)]}, ValueError, "low <= high"),
+        ({"bounds": 3}, TypeError, "Bounds"),
+        ({"x0": None, "bounds": [(0, np.inf)]}, ValueError, "finite where no `x0`"),
+        ({"constraints": LinearConstraint([[1, 0]], 2, 1.5)}, ValueError, "feasible point"),
+        ({"constraints": LinearConstraint([[1, 0, 1]], 0, 1)}, ValueError, "3 columns"),
+        ({"constraints": {"type": "ineq", "fun": len}}, TypeError, "LinearConstraint"),
+        ({"maxfev": -1}, ValueError, "maxfev"),
+        ({"maxfev": 1.5}, TypeError, "maxfev"),
+        ({"xtol": 0}, ValueError, "xtol"),
+        ({"initial_step": -1}, ValueError, "initial_step"),
+        ({"poll": "opportunist"}, ValueError, "did you mean 'opportunistic'"),
+        ({"workers": 0}, ValueError, "workers"),
+        ({"workers": "two"}, TypeError, "workers"),
+        ({"fun": 3}, TypeError, "callable"),
+    ],
+)
+def test_bad_input_is_refused_before_any_work(arguments, kind, match):
+    fun = Counted(bowl)
+    with pytest.raises(kind, match=match):
+        otopt.pattern_search(**({"fun": fun, "x0": [0.0, 0.0]} | arguments))
+    assert not fun.points
+
+
+def test_a_start_out_of_bounds_is_moved_and_said():
+    with pytest.warns(RuntimeWarning, match="variable 1"):
+        result = otopt.pattern_search(lambda x: float((x**2).sum()), [1, 5.0], bounds=[(-2, 2)] * 2)
+    np.testing.assert_allclose(result.x, 0, atol=1e-6)
