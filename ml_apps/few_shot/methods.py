@@ -2,7 +2,8 @@
 
 A visit is a pair (normalised loss, test accuracy). Guess-and-check samples networks of every bin;
 the other methods descend, and are visited where they first fit all examples, and where they first
-enter a bin.
+enter a bin. For two classes only networks that fit are visited. With ten, pattern search fits at a
+far lower loss than gradient descent does: there bins hold networks on their way as well.
 """
 
 from __future__ import annotations
@@ -34,20 +35,23 @@ def bin_of(loss):
 class Descent:
     """Visits of one descending network."""
 
-    def __init__(self, net, problem):
-        self.net, self.problem = net, problem
+    def __init__(self, net, problem, fitted_only):
+        self.net, self.problem, self.fitted_only = net, problem, fitted_only
         self.first, self.bins = None, {}
 
-    def visit(self, theta, loss):
-        """Note a network that fits; whether there is nothing left to wait for."""
+    def visit(self, theta, loss, fits):
+        """Note a network; whether there is nothing left to wait for."""
         at = bin_of(loss)
-        if self.first is None or (0 <= at < len(BINS) - 1 and at not in self.bins):
+        is_first = fits and self.first is None
+        is_new = 0 <= at < len(BINS) - 1 and at not in self.bins and (fits or not self.fitted_only)
+        if is_first or is_new:
             p = self.problem
             seen = [float(loss), self.net.accuracy(theta, p.X_test, p.y_test)]
-            self.first = self.first or seen
-            if 0 <= at < len(BINS) - 1:
+            if is_first:
+                self.first = seen
+            if is_new:
                 self.bins[at] = seen
-        return loss <= BINS[1]
+        return self.first is not None and loss <= BINS[1]
 
 
 def guess(net, problem, seed, kind, quick):
@@ -76,44 +80,45 @@ def guess(net, problem, seed, kind, quick):
     }  # fmt: skip
 
 
-def search(net, problem, seed, method, quick, descends):
+def search(net, problem, seed, method, quick, two_classes):
     """Pattern or greedy search from the prior."""
     function = networks.pattern_search if method == "pattern" else networks.greedy_search
     walks, trials = [], 0
-    for s in range(1 if quick or not descends else STARTS):
-        walk = Descent(net, problem)
+    for s in range(1 if quick or not two_classes else STARTS):
+        walk = Descent(net, problem, fitted_only=two_classes)
 
         def note(intermediate_result, walk=walk):
             r = intermediate_result
-            if r.accuracy == 1 and walk.visit(r.theta, r.loss):
+            if walk.visit(r.theta, r.loss, r.accuracy == 1):
                 raise StopIteration
 
-        kwargs = {"stop_loss": BINS[1], "callback": note} if descends else {}
+        kwargs: dict = {"stop_loss": BINS[1]} if two_classes else {}  # else: where it fits
         if method == "greedy":
             kwargs["max_trials"] = 1_000 if quick else 1_500
         theta = net.draw(1000 * seed + s, 0)
-        if descends and net.accuracy(theta, problem.X, problem.y) == 1:
-            walk.visit(theta, net.loss(theta, problem.X, problem.y))
-        result = function(net, problem.X, problem.y, theta, rng=1000 * seed + s, **kwargs)
-        if result.accuracy == 1 and (walk.first is None or not descends):
-            walk.visit(result.theta, result.loss)
+        fits = net.accuracy(theta, problem.X, problem.y) == 1
+        walk.visit(theta, net.loss(theta, problem.X, problem.y), fits)
+        result = function(
+            net, problem.X, problem.y, theta, rng=1000 * seed + s, callback=note, **kwargs
+        )
+        walk.visit(result.theta, result.loss, result.accuracy == 1)
         trials += result.n_trials
         walks.append(walk)
     return gathered(walks) | {"trials": trials}
 
 
-def descend(net, problem, seed, method, quick, descends):
+def descend(net, problem, seed, method, quick, two_classes):
     """Stochastic gradient descent with one of the recipes."""
     recipe = sgd.RECIPES[method]
-    count = 1 if not descends else 2 if quick else STARTS
-    walks = [Descent(net, problem) for _ in range(count)]
+    count = 1 if not two_classes else 2 if quick else STARTS
+    walks = [Descent(net, problem, fitted_only=two_classes) for _ in range(count)]
     done = [False] * count
 
     def visit(thetas, epoch):
         for i, (walk, theta) in enumerate(zip(walks, thetas, strict=True)):
-            if not done[i] and net.accuracy(theta, problem.X, problem.y) == 1:
-                loss = net.loss(theta, problem.X, problem.y)
-                done[i] = walk.visit(theta, loss) or not descends
+            fits = not done[i] and net.accuracy(theta, problem.X, problem.y) == 1
+            if not done[i] and (fits or not two_classes):
+                done[i] = walk.visit(theta, net.loss(theta, problem.X, problem.y), fits)
         return all(done)
 
     sgd.train(net, recipe, problem, sgd.start(net, recipe, count, 500 + seed), seed, visit)
@@ -130,18 +135,16 @@ def gathered(walks):
     return {"first": first, "bins": bins, "fits": len(first), "starts": len(walks)}
 
 
-def run(method, net, kind, problem, seed, *, quick=False, descends=True):
-    """The record of one method on one problem, with its CPU seconds.
-
-    `descends` follows a network down through the bins; otherwise it stops where it fits.
-    """
+def run(method, net, kind, problem, seed, *, quick=False):
+    """The record of one method on one problem, with its CPU seconds."""
+    two_classes = kind != "lenet10"
     start = time.process_time()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # counted in the record
         if method == "guess":
             record = guess(net, problem, seed, kind, quick)
         elif method in ("pattern", "greedy"):
-            record = search(net, problem, seed, method, quick, descends)
+            record = search(net, problem, seed, method, quick, two_classes)
         else:
-            record = descend(net, problem, seed, method, quick, descends)
+            record = descend(net, problem, seed, method, quick, two_classes)
     return record | {"cpu_seconds": time.process_time() - start}

@@ -67,9 +67,8 @@ def verdicts(records):
             [("pattern", "sgd_ten")] if net == "lenet10"
             else [(m, s) for m in ("guess", "pattern", "greedy") for s in ("sgd_paper", "sgd")]
         )  # fmt: skip
-        places = ["first"] if net == "lenet10" else ["first", *range(len(BINS) - 1)]
         for method, against in pairs:
-            for at in places:
+            for at in ("first", *range(len(BINS) - 1)):
                 figures = compare(records, data, net, n, method, against, at)
                 if figures is not None:
                     out.append((data, net, n, method, against, at, figures))

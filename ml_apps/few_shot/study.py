@@ -43,7 +43,7 @@ def measure(cell, quick):
     if kind == "lenet10":
         problem = problems.ten_classes(data, n, seed)
         net = networks.LeNet(1.0, problem.side, problem.channels, 10)
-        record = methods.run(method, net, kind, problem, seed, quick=quick, descends=False)
+        record = methods.run(method, net, kind, problem, seed, quick=quick)
     else:
         problem = problems.pair(data, n, seed)
         if kind == "lenet":
