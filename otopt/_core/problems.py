@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from .clouds import Cloud, PointCost, kd_order
 from .integer_masses import integer_masses
-from .validation import SMALLEST, as_cardinalities, as_cost, as_masses, as_points, as_real
+from .validation import LARGEST, SMALLEST, as_cardinalities, as_cost, as_masses, as_points, as_real
 
 __all__ = ["NEGLIGIBLE", "LinearOT", "SparseOT", "as_marginals", "balanced"]
 
@@ -137,6 +137,50 @@ class SparseOT(_Blocks):
             a=a[rows], b=b[columns], Ct=Ct, C=by_rows, k=np.minimum(k[columns], len(rows)),
             reg=reg, mass=mass, unit=unit, rows=rows, columns=columns, cost=cost, shape=cost.shape,
         )  # fmt: skip
+
+    @classmethod
+    def from_stack(cls, a, b, C, k, reg, *, function="sparse_ot", side="column"):
+        """`from_arrays` of every problem of a stack: a (P, n), b (P, m), C (P, n, m).
+
+        Checked all at once. Returns None where one of them needs to be looked at by itself: to
+        leave out empty rows, to cast or copy a cost, or to be refused.
+        """
+        if not all(type(x) is np.ndarray and x.dtype == np.float64 for x in (a, b, C)):
+            return None
+        if (a.ndim, b.ndim, C.ndim, np.ndim(k)) != (2, 2, 3, 0) or 0 in C.shape:
+            return None
+        if a.shape != C.shape[:2] or b.shape != C.shape[::2]:
+            return None
+        if not (C.flags.c_contiguous and C.flags.writeable):
+            return None
+        low, high = C.min(axis=(1, 2)), C.max(axis=(1, 2))
+        mass, other = a.sum(axis=1), b.sum(axis=1)
+        with np.errstate(invalid="ignore", over="ignore"):  # what is not finite fails
+            sizes = np.concatenate([mass, other, np.maximum(np.abs(low), np.abs(high))])
+            is_plain = (
+                ((sizes >= SMALLEST) & (sizes <= LARGEST)).all()
+                and (a > NEGLIGIBLE * mass[:, None]).all()
+                and (b > NEGLIGIBLE * other[:, None]).all()
+                and (a.max(axis=1) >= SMALLEST).all()
+                and (b.max(axis=1) >= SMALLEST).all()
+                and (np.abs(mass - other) <= MASS_RTOL * mass).all()
+            )
+        if not is_plain:
+            return None
+        count, n, m = C.shape
+        counts, reg = _check_settings(function, k, reg, (n, m), side)
+        a, b = np.array(a), b * (mass / other)[:, None]
+        Ct = np.ascontiguousarray(C.transpose(0, 2, 1))
+        rows, columns = np.arange(n), np.arange(m)
+        unit = np.where(high > low, high - low, np.abs(high))
+        return [
+            cls(
+                a=a[p], b=b[p], Ct=Ct[p], C=C[p], k=np.minimum(counts, n),
+                reg=float(unit[p] / mass[p]) if reg is None else reg, mass=float(mass[p]),
+                unit=float(unit[p]) or 1.0, rows=rows, columns=columns, cost=C[p], shape=(n, m),
+            )
+            for p in range(count)
+        ]  # fmt: skip
 
     @classmethod
     def from_unbalanced(cls, a, b, C, k, reg, *, function="sparse_ot", side="column"):

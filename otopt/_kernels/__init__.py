@@ -311,9 +311,13 @@ ascend(x, reference, a, b, Ct, k, reg, mu, lists, columns, tol, maxiter) -> stat
 relax_small(a, b, C, Ct, k, reg, unit, mass, tol, maxiter, lists, columns, settings) -> state
     The whole relaxation from empty lists with room for every row.
 
-round_small(a, b, Ct, k, reg, unit, total, relaxed, certificate, settings, luck) -> rounded
-    Rows, cost and mass (m, L) of a pool with at most k nonzero masses a column, potentials, value
-    (inf where marginals are missed) and Newton steps. From ``relaxed`` (reference, mu, lists,
-    columns), the end of a relaxation, and ``certificate`` (bound, alpha, beta, conjugate). `luck`
-    holds numbers in [0, 1).
+solve_small(a, b, C, Ct, k, reg, unit, mass, tol, maxiter, relaxing, rounding, effort, luck,
+            places) -> end
+    The relaxation, the search for a k-sparse plan and its certificate: (found, converged, Newton
+    steps of the relaxation, all of them, evaluations, relaxed gap), (bound, alpha, beta), relaxed
+    plan (start, rows, mass) by columns and increasing rows, its value and marginal error, k-sparse
+    plan, (<T, C>, ||T||^2, marginal error). The latter plan is rows and mass (M, width), -1 and 0
+    in unused slots, for ``places = (indices of rows, of columns, M, width)``; a width of 0 is as
+    much as needed. `luck` holds numbers in [0, 1); `effort` bounds the Newton steps of the search
+    by those of the relaxation.
 """

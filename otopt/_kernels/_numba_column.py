@@ -3,12 +3,14 @@
 import numpy as np
 from numba import njit
 
+from ._numba_leaf import leaf
+
 HEAD = 1  # carries mass, cardinality weight 1
 TIE = 2  # carries mass, cardinality weight strictly between 0 and 1
 DEEPER = 1.5  # a column is searched this much deeper than its last threshold
 
 
-@njit(cache=True)
+@leaf
 def simplex_threshold(v, n, z):
     """The theta with ``sum(max(v[:n] - theta, 0)) == z`` (Michelot 1986: finite, no sorting)."""
     total = 0.0
@@ -31,7 +33,7 @@ def simplex_threshold(v, n, z):
         count = above
 
 
-@njit(cache=True)
+@leaf
 def entries_above(x, n, level, order, v):
     """Indices and values of the entries of ``x[:n]`` above `level`, in order; how many."""
     count = 0
@@ -43,7 +45,14 @@ def entries_above(x, n, level, order, v):
     return count
 
 
-@njit(cache=True)
+@njit(cache=True, _nrt=True)
+def _sort(v, count, order):
+    ranks = np.argsort(-v[:count], kind="mergesort")
+    v[:count] = v[:count][ranks]
+    order[:count] = order[:count][ranks]
+
+
+@leaf
 def sort_entries_above(v, n, level, order):
     """Keep the entries of ``v[:n]`` above `level`, by decreasing v, `order` along; how many."""
     count = 0
@@ -64,13 +73,11 @@ def sort_entries_above(v, n, level, order):
             v[r + 1] = vq
             order[r + 1] = oq
     else:
-        ranks = np.argsort(-v[:count], kind="mergesort")
-        v[:count] = v[:count][ranks]
-        order[:count] = order[:count][ranks]
+        _sort(v, count, order)
     return count
 
 
-@njit(cache=True)
+@leaf
 def _tie_block_newton(v, count, b, k, reg, mu):
     """Number of heads p, end of the tie block q, price s and shift beta; q = 0 if not settled.
 
@@ -106,7 +113,7 @@ def _tie_block_newton(v, count, b, k, reg, mu):
     return 0, 0, 0.0, 0.0
 
 
-@njit(cache=True)
+@leaf
 def _tie_block_search(v, count, b, k, reg, mu):
     """As `_tie_block_newton`, by trying every (p, q): slow, cannot cycle.
 
@@ -152,8 +159,7 @@ def window_floor(top, window):
     return top - window - (1e-15 * (abs(top) + window) + 1e-300)
 
 
-# A call, with its arrays spread out over the arguments, would cost as much as a short column.
-@njit(cache=True, inline="always")
+@leaf
 def solve_column(x, n, top, depth, b, k, reg, mu, v, order, t, kind):
     r"""Maximise <t, x> - reg/2 ||t||_ksup^2 - mu/2 ||t||^2 over t >= 0, sum t = b, on ``x[:n]``.
 
@@ -174,7 +180,7 @@ def solve_column(x, n, top, depth, b, k, reg, mu, v, order, t, kind):
     return p, e, level, value
 
 
-@njit(cache=True, inline="always")
+@leaf
 def search_column(x, n, top, depth, b, k, reg, mu, v, order):
     """Solution of `solve_column`: masses in v, their indices in `order`, heads before ties.
 
@@ -192,7 +198,7 @@ def search_column(x, n, top, depth, b, k, reg, mu, v, order):
         floor = lowest
 
 
-@njit(cache=True)
+@leaf
 def solve_above(v, order, count, top, b, k, reg, mu):
     """As `search_column`, of the entries ``v[:count]`` with the indices ``order[:count]`` alone.
 
@@ -252,7 +258,7 @@ def solve_above(v, order, count, top, b, k, reg, mu):
     return p, q - p, s * reg - beta, value
 
 
-@njit(cache=True)
+@leaf
 def write_column(j, v, order, count, theta, b, reg, value, beta, rows, mass):
     """Write column j of a semi-dual without proximal term: its best entries are ``v[:count]``.
 

@@ -13,6 +13,7 @@ import numpy as np
 from numba import njit
 
 from ._numba_column import HEAD, TIE, search_column
+from ._numba_leaf import leaf
 from ._numba_short import largest
 
 
@@ -142,7 +143,7 @@ def evaluate(alpha, a, b, Ct, k, reg, mu, state, lists, columns):
     return gradient
 
 
-@njit(cache=True)
+@leaf
 def _above(x, n, level):
     """How many of ``x[:n]`` are above `level`."""
     total = 0
@@ -151,7 +152,7 @@ def _above(x, n, level):
     return total
 
 
-@njit(cache=True)
+@leaf
 def _resume(x, n, b, k, reg, mu, p, e, j, slot, mass):
     """Solve column j as if the slots of its last solution, p heads and e ties, were right.
 

@@ -54,7 +54,7 @@ def relaxed_value(support, columns, k, reg):
 
 
 @njit(cache=True)
-def _bound(alpha, a, b, Ct, k, reg, value, beta, rows, mass):
+def exact_bound(alpha, a, b, Ct, k, reg, value, beta, rows, mass):
     """The exact semi-dual: to compare iterates by, not the certificate that is returned."""
     conjugates(alpha, Ct, b, k, reg, value, beta, rows, mass)
     total = 0.0
@@ -104,7 +104,7 @@ def relax_small(a, b, C, Ct, k, reg, unit, mass, tol, maxiter, lists, columns, s
         )  # fmt: skip
         nit += max(steps, 1)
         nfev += evaluations
-        bound = _bound(alpha, a, b, Ct, k, reg, *scratch)
+        bound = exact_bound(alpha, a, b, Ct, k, reg, *scratch)
         if bound > best:
             best, best_alpha = bound, alpha
         value = relaxed_value(support, columns, capacity, reg) + np.dot(alpha, gradient)

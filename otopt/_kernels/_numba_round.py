@@ -273,15 +273,17 @@ def _freed(pool, mass, alpha, reg, conjugate, luck, at):
     return free
 
 
-@njit(cache=True, nogil=True)
-def round_small(a, b, Ct, k, reg, unit, total, relaxed, certificate, settings, luck):
+@njit(inline="always")
+def round_small(a, b, Ct, k, reg, unit, total, relaxed, certificate, settings, budget, luck):
     """A k-sparse plan: rows, cost and mass (m, L), alpha, value (inf unless found), Newton steps.
 
-    Takes the relaxed plan on: `reference`, `lists` and `columns` are those of its end.
+    Takes the relaxed plan on: ``relaxed`` are reference, mu, lists and columns at its end,
+    ``certificate`` its bound, alpha, beta and conjugates. `luck` holds numbers in [0, 1); the
+    search ends after about `budget` Newton steps.
     """
     reference, mu, lists, columns = relaxed
     bound, alpha, beta, conjugate = certificate
-    extra, rounds, budget, has_room, improvements, feasible, dive_above, improve_above = settings
+    extra, rounds, has_room, improvements, feasible, dive_above, improve_above = settings
     n = a.shape[0]
     capacity = k if reg > 0.0 else np.full(b.shape[0], n)
     at = np.zeros(1, np.int64)

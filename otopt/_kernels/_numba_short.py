@@ -10,11 +10,12 @@ from ._numba_column import (
     window_floor,
     write_column,
 )
+from ._numba_leaf import leaf
 
 SIDE_BY_SIDE = 4
 
 
-@njit(cache=True)
+@leaf
 def largest(x, n):
     """Maximum of ``x[:n]``: four chains of comparisons, which numba may not make of one."""
     m0 = m1 = m2 = m3 = -np.inf

@@ -5,11 +5,11 @@ import numpy as np
 from . import numba_cpu
 from ._numba_ascent import ascend
 from ._numba_relax import relax_small
-from ._numba_round import round_small
 from ._numba_short import conjugates
+from ._numba_whole import solve_small
 from .numba_cpu import *  # noqa: F403
 
-__all__ = numba_cpu.__all__ + ["ascend", "relax_small", "round_small"]  # noqa: RUF005
+__all__ = numba_cpu.__all__ + ["ascend", "relax_small", "solve_small"]  # noqa: RUF005
 
 
 def top_k_conjugate(alpha, Ct, b, k, reg, workers=1):

@@ -13,14 +13,15 @@ from .polish import objective, polish
 from .pool import Pool
 from .sparsify import sparsify
 
-__all__ = ["DIVE_ABOVE", "FEASIBLE", "IMPROVE_ABOVE", "Rounded", "round_plan", "search_budget"]
+__all__ = ["DIVE_ABOVE", "FEASIBLE", "IMPROVE_ABOVE", "Rounded", "round_plan", "search_effort"]
 
 FEASIBLE = 1e-9  # accepted L1 marginal error, relative to the mass
 REFILLS = 4
 WIDER = 4  # a second search has this many times the candidates
 DIVE_ABOVE = 3e-4  # relative gap from which a better support is looked for
 IMPROVE_ABOVE = 1e-3
-EFFORT = 5  # Newton steps of the search, as a multiple of those of the relaxation
+EFFORT = 5
+LEAST_EFFORT = 20  # of the relaxation
 FREED = 0.3  # share of the columns that a neighbourhood sets free
 
 
@@ -35,9 +36,12 @@ class Rounded:
     value: float = np.inf
 
 
-def search_budget(roomy, effort):
-    """Newton steps that the search may take; without room, more effort is rarely repaid."""
-    return (EFFORT if roomy else 1) * max(effort, 20)
+def search_effort(roomy):
+    """Newton steps that the search may take, as a multiple of those of the relaxation.
+
+    Without room, more effort is rarely repaid.
+    """
+    return EFFORT if roomy else 1
 
 
 def round_plan(problem, kernels, relaxed, certificate, *, search, options, effort):
@@ -105,7 +109,7 @@ class _Search:
         self.rng = np.random.default_rng(0)
         self.nit = 0
         self.has_room = has_room(problem.a, problem.b, problem.k)
-        self.budget = search_budget(self.has_room, effort)
+        self.budget = search_effort(self.has_room) * max(effort, LEAST_EFFORT)
 
     def gap(self, rounded):
         return self.problem.relative_gap(rounded.value, self.certificate.bound)

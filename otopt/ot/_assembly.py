@@ -3,71 +3,102 @@
 from __future__ import annotations
 
 import time
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from otopt._core.status import Status
 from otopt._rounding.counting import proof_of_infeasibility, smallest_count
 from otopt._rounding.rounding import FEASIBLE
 
-from .result import OTResult, Potentials, RelaxedPlan
+from .result import OTResult, Potentials, RelaxedPlan, SparseColumns
 
-__all__ = ["allowed_counts", "assemble", "compact"]
+__all__ = ["Ending", "allowed_counts", "assemble", "compact", "ending_of", "relaxed_columns"]
 
 
-def assemble(problem, monitor, relaxation, rounded, outcome, k, tol, started):
-    oracle = relaxation.oracle
-    n, m = problem.shape
-    relaxed_plan = _relaxed_plan(problem, oracle.support)
+class Ending(NamedTuple):
+    """What a solve came to, measured."""
+
+    outcome: str  # of the relaxation: "converged", "limit" or "stopped"
+    bound: float
+    alpha: NDArray  # (n,) potentials that prove it
+    beta: NDArray  # (m,)
+    relaxed: RelaxedPlan
+    is_rounded: bool  # False where no k-sparse plan was looked for
+    found: bool  # a k-sparse plan, by the measure of the search
+    rows: NDArray  # of the plan, as `OTResult` has them
+    mass: NDArray
+    linear: float  # <T, C>
+    value: float
+    error: float  # L1 distance to the marginals
+    nit_relaxed: int
+    gap_relaxed: float
+    nit: int
+    nfev: int
+
+
+def ending_of(problem, monitor, relaxation, rounded, outcome, k):
+    """Measure where the solvers ended; `k` as it was given."""
+    oracle, best = relaxation.oracle, monitor.best
+    plan = (best.rows, best.mass) if rounded is None else (rounded.pool.rows, rounded.pool.mass)
+    linear, value, error = _measure(problem, oracle.kernels, *plan)
+    start, rows, _, mass, _ = oracle.support
     relaxed = RelaxedPlan(
-        plan=relaxed_plan,
+        entries=relaxed_columns(problem, start, rows, mass),
         value=oracle.relaxed_value(),
         excess_columns=np.sort(problem.columns[oracle.column_counts() > problem.k]),
         marginal_error=float(np.abs(relaxation.gradient).sum()),
     )
-
-    if rounded is None:
-        rows, mass = monitor.best.rows, monitor.best.mass
-    else:
-        rows, mass = rounded.pool.rows, rounded.pool.mass
-    linear, value, error = _measure(problem, oracle.kernels, rows, mass)
-    rows, mass = compact(problem.rows[rows], mass)
-    feasible = rounded is not None and rounded.feasible and error <= FEASIBLE * problem.mass
-    gap = problem.relative_gap(value, monitor.best.bound) if feasible else np.inf
-    status, message = _conclude(
-        problem, relaxed, rounded, outcome, feasible, gap, tol, error, monitor
-    )
-    allowed = allowed_counts(k, n)
-    width = rows.shape[1] if k is None else int(np.max(allowed))
-    all_rows, all_mass = np.full((m, width), -1), np.zeros((m, width))
-    used = mass > 0
-    all_rows[problem.columns, : rows.shape[1]] = np.where(used, rows, -1)
-    all_mass[problem.columns, : rows.shape[1]] = mass
-    return OTResult(
+    all_rows, all_mass = _slots(problem, *compact(*plan), k)
+    return Ending(
+        outcome=outcome,
+        bound=best.bound,
+        alpha=best.alpha,
+        beta=best.beta,
+        relaxed=relaxed,
+        is_rounded=rounded is not None,
+        found=rounded is not None and rounded.feasible,
         rows=all_rows,
         mass=all_mass,
+        linear=linear,
         value=value,
-        linear_value=linear,
-        dual_bound=monitor.best.bound,
-        gap=gap,
-        marginal_error=error,
-        potentials=_full_potentials(problem, oracle.kernels, monitor),
-        relaxed=relaxed,
-        status=status,
-        message=message,
-        nit=monitor.nit + (rounded.nit if rounded is not None else 0),
+        error=error,
+        nit_relaxed=monitor.nit,
+        gap_relaxed=monitor.gap,
+        nit=monitor.nit + (0 if rounded is None else rounded.nit),
         nfev=oracle.nfev,
-        elapsed=time.perf_counter() - started,
-        reg=problem.reg,
-        k=allowed,
     )
 
 
-def _relaxed_plan(problem, support):
-    from scipy.sparse import csc_array
+def assemble(problem, kernels, end, k, tol, started):
+    """Conclude from an `Ending`; `k` as it was given."""
+    feasible = end.found and end.error <= FEASIBLE * problem.mass
+    gap = problem.relative_gap(end.value, end.bound) if feasible else np.inf
+    status, message = _conclude(problem, end, feasible, gap, tol)
+    return OTResult(
+        rows=end.rows,
+        mass=end.mass,
+        value=end.value,
+        linear_value=end.linear,
+        dual_bound=end.bound,
+        gap=gap,
+        marginal_error=end.error,
+        potentials=_full_potentials(problem, kernels, end.alpha, end.beta),
+        relaxed=end.relaxed,
+        status=status,
+        message=message,
+        nit=end.nit,
+        nfev=end.nfev,
+        elapsed=time.perf_counter() - started,
+        reg=problem.reg,
+        k=allowed_counts(k, problem.shape[0]),
+    )
 
+
+def relaxed_columns(problem, start, rows, mass):
+    """A plan in columns of the problem, as columns of the arrays that were given."""
     n, m = problem.shape
-    start, rows, _, mass, _ = support
     rows = problem.rows[rows]
     if not np.array_equal(problem.columns, np.arange(m)):
         indptr = np.zeros(m + 1, np.int64)
@@ -77,9 +108,18 @@ def _relaxed_plan(problem, support):
         shift = np.repeat(start[by_column] - (np.cumsum(width) - width), width)
         entry = np.arange(len(rows)) + shift
         start, rows, mass = np.cumsum(indptr), rows[entry], mass[entry]
-    plan = csc_array((mass, rows, start), shape=(n, m), copy=True)  # sorted in place
-    plan.sort_indices()
-    return plan
+    return SparseColumns(start, rows, mass, n)
+
+
+def _slots(problem, rows, mass, k):
+    """Rows and masses (m, width) of a compact plan, for the arrays that were given."""
+    n, m = problem.shape
+    filled = mass.shape[1]
+    width = filled if k is None else int(np.max(allowed_counts(k, n)))
+    all_rows, all_mass = np.full((m, width), -1), np.zeros((m, width))
+    all_rows[problem.columns, :filled] = np.where(mass > 0, problem.rows[rows], -1)
+    all_mass[problem.columns, :filled] = mass
+    return all_rows, all_mass
 
 
 def allowed_counts(k, n):
@@ -109,16 +149,17 @@ def _measure(problem, kernels, rows, mass):
     return linear, value, float(error)
 
 
-def _full_potentials(problem, kernels, monitor):
+def _full_potentials(problem, kernels, alpha, beta):
     """Potentials of all rows and columns; those without mass are priced out."""
     n, m = problem.shape
     if len(problem.a) == n and len(problem.b) == m and isinstance(problem.Ct, np.ndarray):
-        return Potentials(monitor.best.alpha, monitor.best.beta)
+        return Potentials(alpha, beta)
+    kept_alpha, kept_beta = alpha, beta
     alpha, beta = np.empty(n), np.empty(m)
-    alpha[problem.rows], beta[problem.columns] = monitor.best.alpha, monitor.best.beta
+    alpha[problem.rows], beta[problem.columns] = kept_alpha, kept_beta
     empty_rows = np.setdiff1d(np.arange(n), problem.rows)
     if len(empty_rows):
-        alpha[empty_rows] = kernels.c_transform(monitor.best.beta, problem.row_block(empty_rows))
+        alpha[empty_rows] = kernels.c_transform(kept_beta, problem.row_block(empty_rows))
     empty_columns = np.setdiff1d(np.arange(m), problem.columns)
     if len(empty_columns):
         block, order = problem.column_block(empty_columns)
@@ -126,19 +167,19 @@ def _full_potentials(problem, kernels, monitor):
     return Potentials(alpha, beta)
 
 
-def _conclude(problem, relaxed, rounded, outcome, feasible, gap, tol, error, monitor):
-    share = error / problem.mass
+def _conclude(problem, end, feasible, gap, tol):
+    share = end.error / problem.mass
     if feasible and gap <= tol:
         return Status.OPTIMAL, f"Certified optimal: gap {max(gap, 0.0):.1e} <= tol = {tol:.1e}."
-    if outcome == "stopped":
+    if end.outcome == "stopped":
         return Status.STOPPED, (
-            f"Stopped after {monitor.nit} Newton steps; the plan misses the marginals by "
+            f"Stopped after {end.nit_relaxed} Newton steps; the plan misses the marginals by "
             f"{share:.1e} of the mass. Pass this result as `warm_start` to go on."
         )
-    if outcome == "limit":
+    if end.outcome == "limit":
         return Status.ITERATION_LIMIT, (
-            f"Stopped after maxiter = {monitor.nit} Newton steps with relaxed gap "
-            f"{monitor.gap:.1e} > tol = {tol:.1e}. Raise maxiter, loosen tol, or increase reg."
+            f"Stopped after maxiter = {end.nit_relaxed} Newton steps with relaxed gap "
+            f"{end.gap_relaxed:.1e} > tol = {tol:.1e}. Raise maxiter, loosen tol, or increase reg."
         )
     if feasible:
         return Status.FEASIBLE, (
@@ -157,10 +198,10 @@ def _conclude(problem, relaxed, rounded, outcome, feasible, gap, tol, error, mon
             f"{smallest}. "
             f"The plan misses the marginals by {share:.1e} of the mass; `relaxed.plan` meets them."
         )
-    if rounded is None:
+    if not end.is_rounded:
         return Status.RELAXED_ONLY, (
-            f"{len(relaxed.excess_columns)} columns of the relaxed plan exceed k and rounding is "
-            f"off; the plan misses the marginals by {share:.1e} of the mass. "
+            f"{len(end.relaxed.excess_columns)} columns of the relaxed plan exceed k and rounding "
+            f"is off; the plan misses the marginals by {share:.1e} of the mass. "
             "Use rounding='repair'."
         )
     return Status.NOT_FOUND, (

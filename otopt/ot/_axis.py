@@ -36,7 +36,7 @@ def transposed_result(result: OTResult) -> OTResult:
     """The result of the transposed problem, in NumPy; its own inverse."""
     relaxed = result.relaxed
     if relaxed is not None:
-        relaxed = replace(relaxed, plan=relaxed.plan.T.tocsc())
+        relaxed = replace(relaxed, entries=relaxed.plan.T.tocsc())
     return replace(
         result,
         axis=1 - result.axis,

@@ -22,7 +22,7 @@ from otopt._solvers.semismooth_newton import semismooth_newton
 from ._assembly import allowed_counts, compact
 from ._relaxation import STOPS, Monitor, relax
 from ._solve import solve
-from .result import OTResult, Potentials, RelaxedPlan
+from .result import OTResult, Potentials, RelaxedPlan, SparseColumns
 
 __all__ = ["solve_penalised"]
 
@@ -57,17 +57,15 @@ def solve_penalised(problem, kernels, k, settings, warm_start, penalties) -> OTR
                 outcome = "stopped"
     n, m = problem.shape
     start, rows, _, mass, _ = oracle.support
-    plan = csc_array((mass, rows, start), shape=(n, m), copy=True)  # sorted in place below
-    plan.sort_indices()
     relaxed = RelaxedPlan(
-        plan=plan,
+        entries=SparseColumns(start, rows, mass, n),
         value=oracle.relaxed_value(),
         excess_columns=np.flatnonzero(oracle.column_counts() > problem.k),
         marginal_error=float(np.abs(gradient).sum()),
     )
     best = None
     if outcome == "converged":
-        best = _round(problem, kernels, k, settings, penalties, oracle, monitor, plan)
+        best = _round(problem, kernels, k, settings, penalties, oracle, monitor, relaxed.plan)
     feasible = best is not None and best.error <= FEASIBLE * problem.mass
     if best is None:
         best = _Rounded(

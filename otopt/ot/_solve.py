@@ -15,13 +15,12 @@ from otopt._core.status import Status
 from otopt._core.validation import as_choice, as_positive_int, as_real, as_threads, check_callback
 from otopt._oracles.proximal_dual import ProximalDual
 from otopt._rounding.rounding import round_plan
-from otopt._rounding.small import round_small
 from otopt.errors import ConvergenceWarning, FeasibilityWarning
 
-from ._assembly import assemble
+from ._assembly import assemble, ending_of
 from ._multilevel import is_large
 from ._relaxation import STOPS, Monitor, relax
-from ._small import has_small_shape, is_dense, is_small, relax_small
+from ._small import has_small_shape, is_dense, is_small, relax_small, solve_small
 from ._tensors import result_as_numpy
 from .result import OTResult
 
@@ -89,17 +88,25 @@ def solve(
     dual, stops
         See `relax`.
     whole : bool
-        Round small problems in one compiled call too: worth its time of compilation in a batch.
+        Solve small problems in one compiled call: worth its time of compilation in a batch.
     """
     options = settings.options
+    compiled = None
+    if settings.callback is None and warm_start is None and is_small(problem):
+        compiled = small_kernels()
+    if whole and compiled is not None and settings.rounding == "repair":
+        end = solve_small(
+            problem, compiled, k, tol=settings.tol, maxiter=settings.maxiter, options=options
+        )
+        if end is not None:
+            return assemble(problem, compiled, end, k, settings.tol, settings.started)
     warm = None
     if warm_start is not None:
         plan = (warm_start.relaxed or warm_start).plan[problem.rows][:, problem.columns].tocsc()
         warm = warm_start.potentials.source[problem.rows], plan
     with StatusLine(options.progress) as status_line:
         monitor = Monitor(problem, settings.tol, settings.callback, status_line)
-        compiled = small_kernels() if settings.callback is None and warm is None else None
-        if compiled is not None and is_small(problem):
+        if compiled is not None:
             kernels = compiled
             relaxation = relax_small(
                 problem, kernels, monitor,
@@ -117,14 +124,16 @@ def solve(
         if outcome != "stopped":
             status_line.show("sparse_ot: searching a k-sparse plan")
             try:
-                rounded = _round(problem, kernels, relaxation.oracle, monitor, settings, whole)
+                rounded = round_plan(
+                    problem, kernels, relaxation.oracle, monitor.best,
+                    search=settings.rounding == "repair", options=options, effort=monitor.nit,
+                )  # fmt: skip
             except stops:
                 outcome = "stopped"
         if rounded is not None and rounded.feasible:
             monitor.consider(relaxation.oracle, rounded.alpha)
-    return assemble(
-        problem, monitor, relaxation, rounded, outcome, k, settings.tol, settings.started
-    )
+    end = ending_of(problem, monitor, relaxation, rounded, outcome, k)
+    return assemble(problem, relaxation.oracle.kernels, end, k, settings.tol, settings.started)
 
 
 def _pays_linear_start(problem):
@@ -135,16 +144,6 @@ def _pays_linear_start(problem):
     if is_large(problem):
         return len(problem.Ct.points.points) <= FEW_DIMENSIONS
     return is_dense(problem) and not has_small_shape(problem)
-
-
-def _round(problem, kernels, relaxed, monitor, settings, whole):
-    effort = {"options": settings.options, "effort": monitor.nit}
-    search, rounded = settings.rounding == "repair", None
-    if whole and search and hasattr(kernels, "round_small"):
-        rounded = round_small(problem, kernels, relaxed, monitor.best, **effort)
-    if rounded is None:
-        rounded = round_plan(problem, kernels, relaxed, monitor.best, search=search, **effort)
-    return rounded
 
 
 def warn_of_failure(result, *, stacklevel):

@@ -18,7 +18,7 @@ def as_tensors(result: OTResult, home: TensorHome) -> OTResult:
     if relaxed is not None:
         relaxed = replace(
             relaxed,
-            plan=home.sparse(relaxed.plan),
+            entries=home.sparse(relaxed.plan),
             excess_columns=home.integer(relaxed.excess_columns),
         )
     return replace(
@@ -38,7 +38,7 @@ def result_as_numpy(result: OTResult) -> OTResult:
         return result
     relaxed = result.relaxed
     if relaxed is not None:
-        relaxed = replace(relaxed, plan=_matrix(relaxed.plan))
+        relaxed = replace(relaxed, entries=_matrix(relaxed.plan))
     source, target = (_double(x) for x in result.potentials)
     mass: Any = result.mass
     return replace(

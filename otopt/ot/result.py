@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from otopt._backend import is_tensor, plan_matrix, transposed_plan
 from otopt._core.status import Status
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from scipy.sparse import csc_array
 
-__all__ = ["OTResult", "Potentials", "RelaxedPlan"]
+__all__ = ["OTResult", "Potentials", "RelaxedPlan", "SparseColumns"]
 
 LAYOUTS = ("coo", "csc", "dense")
 
@@ -38,6 +38,15 @@ class Potentials(NamedTuple):
     target: NDArray
 
 
+class SparseColumns(NamedTuple):
+    """A matrix that is not built yet: entries of column j are ``start[j]:start[j + 1]``."""
+
+    start: NDArray  # (m + 1,)
+    rows: NDArray
+    mass: NDArray
+    height: int  # n
+
+
 @dataclass(frozen=True)
 class RelaxedPlan:
     r"""Optimum of the biconjugate relaxation, where the cardinality constraint is convexified.
@@ -46,7 +55,7 @@ class RelaxedPlan:
     ----------
     plan : scipy.sparse.csc_array, shape (n, m)
         Meets the column marginals exactly and the row marginals up to `marginal_error`.
-        Columns in `excess_columns` may have more than k nonzeros.
+        Columns in `excess_columns` may have more than k nonzeros. Built on first access.
     value : float
         Relaxed objective
         :math:`\langle T, C\rangle + \tfrac{\mathrm{reg}}2\sum_j\|t_j\|_{k\text{-sup}}^2`.
@@ -63,10 +72,22 @@ class RelaxedPlan:
     (True, 0)
     """
 
-    plan: csc_array
+    entries: Any = field(repr=False)  # the plan, or its `SparseColumns`
     value: float
     excess_columns: NDArray
     marginal_error: float
+
+    @cached_property
+    def plan(self) -> csc_array:
+        """The plan as a `scipy.sparse.csc_array` (a sparse COO tensor for torch), (n, m)."""
+        if not isinstance(self.entries, SparseColumns):
+            return self.entries
+        from scipy.sparse import csc_array
+
+        start, rows, mass, n = self.entries
+        plan = csc_array((mass, rows, start), shape=(n, len(start) - 1))
+        plan.sort_indices()
+        return plan
 
 
 @dataclass(frozen=True, repr=False)

@@ -127,16 +127,7 @@ def sparse_ot_batch(
     )
     axis = as_axis(NAME, axis)
     run_all = workers if callable(workers) else _threads(workers)
-    jobs, homes = [], []
-    side = ("column", "row")[axis]
-    for index, (*arrays, counts) in enumerate(as_problems(NAME, a, b, C, k)):
-        function = f"{NAME}: problem {index}"
-        home, (x, y, cost) = numpy_views(function, **dict(zip("abC", arrays, strict=True)))
-        if axis == 1:
-            x, y, cost = y, x, check_orientation(function, x, y, cost).T
-        problem = SparseOT.from_arrays(x, y, cost, counts, reg, function=function, side=side)
-        homes.append(home)
-        jobs.append(_Job(problem, counts, settings))
+    homes, jobs = _jobs(a, b, C, k, axis, reg, settings)
     results = _collect(run_all, jobs)
     if axis == 1:
         results = [transposed_result(result) for result in results]
@@ -154,6 +145,29 @@ class _Job:
     problem: SparseOT
     k: Any  # as it was given
     settings: Settings
+
+
+def _jobs(a, b, C, k, axis, reg, settings):
+    """Where every answer is to go (None: NumPy), and every problem, checked."""
+    if axis == 0:
+        stack = SparseOT.from_stack(a, b, C, k, reg, function=_problem_name(0))
+        if stack is not None:
+            return [None] * len(stack), [_Job(problem, k, settings) for problem in stack]
+    jobs, homes = [], []
+    side = ("column", "row")[axis]
+    for index, (*arrays, counts) in enumerate(as_problems(NAME, a, b, C, k)):
+        function = _problem_name(index)
+        home, (x, y, cost) = numpy_views(function, **dict(zip("abC", arrays, strict=True)))
+        if axis == 1:
+            x, y, cost = y, x, check_orientation(function, x, y, cost).T
+        problem = SparseOT.from_arrays(x, y, cost, counts, reg, function=function, side=side)
+        homes.append(home)
+        jobs.append(_Job(problem, counts, settings))
+    return homes, jobs
+
+
+def _problem_name(index):
+    return f"{NAME}: problem {index}"
 
 
 def _solve(job: _Job, stopped=False) -> OTResult:
