@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["sparse_ot_batch"]
 
 NAME = "sparse_ot_batch"
+HANDFULS = 16  # at least, for every thread
 
 
 def sparse_ot_batch(
@@ -202,9 +203,13 @@ def _threads(workers):
         return map
 
     def run_all(function, jobs):
+        # Handing over a result wakes a thread: many problems are handed over by the handful.
+        size = max(1, len(jobs) // (HANDFULS * count))
+        handfuls = [jobs[first : first + size] for first in range(0, len(jobs), size)]
         pool = ThreadPoolExecutor(count)
         try:
-            yield from pool.map(function, jobs)
+            for results in pool.map(lambda some: [function(job) for job in some], handfuls):
+                yield from results
         finally:
             pool.shutdown(cancel_futures=True)
 
