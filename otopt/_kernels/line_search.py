@@ -8,7 +8,7 @@ import math
 
 def is_far_enough(now, slope, step):
     """Whether a step may end where the slope, `slope` at its start, is `now`."""
-    return now >= -0.3 * slope and (now <= 0.7 * slope or step >= 256.0)
+    return now >= -0.5 * slope and (now <= 0.7 * slope or step >= 256.0)
 
 
 def narrow(lo, slope_lo, hi, slope_hi, step, now):
