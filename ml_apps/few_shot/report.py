@@ -109,7 +109,7 @@ def show(records, console):
 
 
 def draw(records, folder, stem):
-    """Accuracy against loss for every n of a network, and the ten-class bars; the files."""
+    """Accuracy against loss for every n of a network; the files."""
     from matplotlib.figure import Figure
 
     files = []
@@ -121,10 +121,8 @@ def draw(records, folder, stem):
         axes = figure.subplots(1, len(sizes), squeeze=False, sharey=net != "lenet10")[0]
         for axis, n in zip(axes, sizes, strict=True):
             axis.set_title(f"{n} examples")
-            if net == "lenet10":
-                _bars(axis, chosen, data, n)
-            else:
-                _curves(axis, chosen, data, net, n)
+            axis.set_xlabel("normalised training loss")
+            _curves(axis, [r for r in chosen if r["cell"][2] == n], data, net, n)
         axes[0].set_ylabel("test accuracy")
         if axes[0].get_legend_handles_labels()[0]:
             axes[0].legend(fontsize=7)
@@ -135,6 +133,7 @@ def draw(records, folder, stem):
 
 
 def _curves(axis, records, data, net, n):
+    """Means and bands by bin; a star where networks first fit, on average."""
     for i, (method, name) in enumerate(NAMES.items()):
         x, y, half = [], [], []
         for b in range(len(BINS) - 1):
@@ -148,15 +147,7 @@ def _curves(axis, records, data, net, n):
             y, half = np.array(y), np.array(half)
             axis.plot(x, y, "o-", ms=3, color=f"C{i}", label=name)
             axis.fill_between(x, y - half, y + half, color=f"C{i}", alpha=0.15, lw=0)
-    axis.set_xlabel("normalised training loss")
-
-
-def _bars(axis, records, data, n):
-    for i, method in enumerate(("pattern", "sgd_ten")):
-        values = by_seed(records, data, "lenet10", n, method, "first")
-        if values:
-            mean, half = interval(list(values.values()))
-            error = half if np.isfinite(half) else 0
-            axis.errorbar([i], [mean], yerr=[error], fmt="o", color=f"C{i}", capsize=4)
-    axis.set_xticks([0, 1], ["pattern search", "SGD"])
-    axis.set_xlim(-0.5, 1.5)
+        first = [r["first"] for r in records if r["cell"][4] == method and r["first"]]
+        if first:
+            loss, accuracy = np.mean([np.mean(rows, axis=0) for rows in first], axis=0)
+            axis.plot(loss, accuracy, "*", ms=9, color=f"C{i}", mec="k", mew=0.5)

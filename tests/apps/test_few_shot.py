@@ -51,6 +51,23 @@ def test_every_method_makes_a_record():
             assert 0 <= accuracy <= 1
 
 
+@pytest.mark.parametrize("fitted_only", [True, False])
+def test_a_descent_is_seen_where_it_fits_and_in_new_bins(fitted_only):
+    problem = problems.pair("digits", 4, 0)
+    net = networks.Linear(400)
+    theta = net.draw(0, 0)
+    walk = methods.Descent(net, problem, fitted_only)
+    assert not walk.visit(theta, 0.62, False)
+    assert set(walk.bins) == (set() if fitted_only else {6})
+    assert not walk.visit(theta, 0.33, False)  # a low loss is not the end of what does not fit
+    assert not walk.visit(theta, 0.42, True)
+    assert walk.first[0] == 0.42
+    assert walk.visit(theta, 0.31, True)
+    assert walk.first[0] == 0.42
+    assert set(walk.bins) == ({0, 2} if fitted_only else {0, 2, 6})
+    assert walk.bins[0][0] == (0.31 if fitted_only else 0.33)
+
+
 def test_verdicts_pair_the_seeds():
     rng = np.random.default_rng(0)
     records = []
