@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numpy.linalg import LinAlgError
 from numpy.typing import NDArray
 
 from ._poll import conforming_directions, householder_directions
@@ -190,7 +191,10 @@ class Search:
         S = (points[order] - self.x) / radius
         scaled = self.hessian * radius**2
         residuals = values[order] - self.f - 0.5 * np.einsum("ij,jk,ik->i", S, scaled, S)
-        g, change = least_change(S, residuals)
+        try:
+            g, change = least_change(S, residuals)
+        except LinAlgError:  # LAPACK's iterations may fail, on finite matrices too
+            g, change = np.full(n, np.nan), scaled
         H = (scaled + change) / radius**2
         if not (np.isfinite(g).all() and np.isfinite(H).all()):
             self.hessian[:] = 0
@@ -199,7 +203,10 @@ class Search:
         return g / radius, H, S[: min(near, len(S))] * (radius / self.step)
 
     def _model_step(self, g, H):
-        s = region_step(g, H, self.step, self.domain, self.x)
+        try:
+            s = region_step(g, H, self.step, self.domain, self.x)
+        except LinAlgError:
+            return False
         z = self._inside(self.x, self.x + s)
         s = z - self.x
         length = float(np.linalg.norm(s))
@@ -219,7 +226,10 @@ class Search:
         n = self.n
         if model is None or not len(model[2]):
             return np.eye(n), False
-        _, sizes, V = np.linalg.svd(model[2], full_matrices=len(model[2]) < n)
+        try:
+            _, sizes, V = np.linalg.svd(model[2], full_matrices=len(model[2]) < n)
+        except LinAlgError:
+            return np.eye(n), False
         return V, len(model[2]) < n or sizes[-1] < FLAT
 
     def _geometry_step(self, d, g):

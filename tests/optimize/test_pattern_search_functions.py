@@ -5,7 +5,7 @@ import pytest
 from scipy.optimize import LinearConstraint
 
 import otopt
-from tests.optimize.objectives import Counted, bowl, same
+from tests.optimize.objectives import CENTRE, Counted, bowl, same
 
 # What fun may do
 
@@ -95,6 +95,18 @@ def test_noise():
     assert result.fun_evaluations > 1
     assert (result.x**2).sum() < 0.1
     assert abs(result.fun) < 0.1
+
+
+@pytest.mark.parametrize("failing", ["lstsq", "svd", "eigh"])
+def test_decompositions_that_fail_cost_the_model_only(failing, monkeypatch):
+    def fail(*args, **kwargs):
+        message = "SVD did not converge"
+        raise np.linalg.LinAlgError(message)
+
+    monkeypatch.setattr(np.linalg, failing, fail)
+    result = otopt.pattern_search(bowl, np.zeros(3))
+    assert result.certified
+    np.testing.assert_allclose(result.x, CENTRE, atol=1e-5)
 
 
 # Bad input
