@@ -10,6 +10,7 @@ from numba import njit
 
 from ._numba_ascent import ascend
 from ._numba_forest import settle_on_forest
+from ._numba_leaf import leaf
 from ._numba_newton import pack_support
 from ._numba_pool import (
     LUCK,
@@ -48,7 +49,7 @@ DIVE_STEPS = 3
 FREED = 0.3
 
 
-@njit(cache=True)
+@leaf
 def _draw(luck, at):
     """The next number of the sequence; `at (1,)` counts."""
     at[0] += 1
