@@ -41,7 +41,10 @@ class Ending(NamedTuple):
 def ending_of(problem, monitor, relaxation, rounded, outcome, k):
     """Measure where the solvers ended; `k` as it was given."""
     oracle, best = relaxation.oracle, monitor.best
-    plan = (best.rows, best.mass) if rounded is None else (rounded.pool.rows, rounded.pool.mass)
+    if rounded is None:
+        plan = monitor.plan_of_best(oracle)
+    else:
+        plan = rounded.pool.rows, rounded.pool.mass
     linear, value, error = _measure(problem, oracle.kernels, *plan)
     start, rows, _, mass, _ = oracle.support
     relaxed = RelaxedPlan(

@@ -68,9 +68,7 @@ def solve_penalised(problem, kernels, k, settings, warm_start, penalties) -> OTR
         best = _round(problem, kernels, k, settings, penalties, oracle, monitor, relaxed.plan)
     feasible = best is not None and best.error <= FEASIBLE * problem.mass
     if best is None:
-        best = _Rounded(
-            monitor.certificate.rows, monitor.certificate.mass, float(np.abs(gradient).sum())
-        )
+        best = _Rounded(*monitor.plan_of_best(oracle), float(np.abs(gradient).sum()))
     rows, mass = compact(best.rows, best.mass)
     linear, value, r, s = _measure(problem, kernels, rows, mass)
     value += penalties[0].value(r, problem.a) + penalties[1].value(s, problem.b)

@@ -59,8 +59,15 @@ class Monitor:
         """Keep the bound at alpha if it is the best; return it."""
         certificate = oracle.certificate(alpha, self.problem.k)
         if self.best is None or certificate.bound > self.best.bound:
-            self.best = certificate
+            # Its plan is rarely wanted, and would be there while memory is at its peak.
+            nothing = np.empty((0, 0))
+            self.best = certificate._replace(rows=nothing, mass=nothing)
         return certificate.bound
+
+    def plan_of_best(self, oracle):
+        """Rows and masses (m, k) of the k-sparse columns that attain the best bound."""
+        certificate = oracle.certificate(self.certificate.alpha, self.problem.k)
+        return certificate.rows, certificate.mass
 
     def assess(self, oracle, alpha, gradient):
         """Whether the relaxation is solved: marginal error and relative gap within tol."""
