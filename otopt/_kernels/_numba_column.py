@@ -3,7 +3,7 @@
 import numpy as np
 from numba import njit
 
-from ._numba_leaf import leaf
+from ._numba_leaf import leaf, makes_arrays
 
 HEAD = 1  # carries mass, cardinality weight 1
 TIE = 2  # carries mass, cardinality weight strictly between 0 and 1
@@ -45,7 +45,7 @@ def entries_above(x, n, level, order, v):
     return count
 
 
-@njit(cache=True, _nrt=True)
+@makes_arrays
 def _sort(v, count, order):
     ranks = np.argsort(-v[:count], kind="mergesort")
     v[:count] = v[:count][ranks]

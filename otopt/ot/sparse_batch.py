@@ -101,8 +101,8 @@ def sparse_ot_batch(
 
     Notes
     -----
-    Problems of up to 150 sources and 512 targets are relaxed and rounded in two compiled calls,
-    which take the steps of `sparse_ot` and release the interpreter lock; larger ones are solved by
+    Problems of up to 150 sources and 512 targets are solved in one compiled call each, which takes
+    the steps of `sparse_ot` and releases the interpreter lock; larger ones are solved by
     `sparse_ot` itself, one a worker. Answers agree with `sparse_ot` up to rounding; where that, or
     luck, decides in the search for a k-sparse plan (status `FEASIBLE`), plans may differ within
     their gaps. The first call compiles for half a minute or more, later ones load what it
