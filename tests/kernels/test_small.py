@@ -1,15 +1,20 @@
 """What the compiled solves of small problems do their own way, against the reference kernels."""
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.sparse import csc_array
 
 from otopt._kernels import _numba_folded as folded
 from otopt._kernels import _numba_short as short
+from otopt._kernels import _numba_whole as whole
 from otopt._kernels import numba_small, reference
 from otopt._kernels._numba_cholesky import cholesky_solve
 from otopt._kernels.layout import CandidateLists, ColumnSolutions
+from otopt._oracles.proximal_dual import ProximalDual
 from tests.kernels.cases import Prox, column_problems, random_columns, sparse_lists
 from tests.kernels.test_columns import EPS, size_of
 
@@ -127,3 +132,51 @@ def test_lists_that_do_not_match_their_solutions_start_anew():
     columns.heads[:] = 5
     folded.fold(p.Ct, p.mu, lists, columns)
     assert not columns.heads.any()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_plans_are_measured_and_written_by_columns(seed):
+    rng = np.random.default_rng(seed)
+    n, m, width = 9, 6, 4
+    rows = np.array([rng.permutation(n)[:width] for _ in range(m)], np.int32)
+    mass = rng.random((m, width)) * (rng.random((m, width)) < 0.6)
+    dense = np.zeros((n, m))
+    dense[rows, np.arange(m)[:, None]] = mass
+    a, b, Ct = rng.random(n), rng.random(m), rng.normal(size=(m, n))
+
+    start, found, carried = whole._carried(rows, mass)
+    judge = csc_array(dense)
+    np.testing.assert_array_equal(start, judge.indptr)
+    np.testing.assert_array_equal(found, judge.indices)
+    np.testing.assert_array_equal(carried, judge.data)
+
+    linear, square, error = whole._measured(start, found, carried, a, b, Ct)
+    off = np.abs(dense.sum(axis=1) - a).sum() + np.abs(dense.sum(axis=0) - b).sum()
+    expected = (dense * Ct.T).sum(), (dense**2).sum(), off
+    np.testing.assert_allclose((linear, square, error), expected, rtol=1e-13)
+
+    row_of, column_of = 2 * np.arange(n), m - np.arange(m)  # of larger arrays, in another order
+    for wide in (0, width + 1):
+        slots, masses = whole._slots(start, found, carried, row_of, column_of, m + 1, wide)
+        assert slots.shape == masses.shape == (m + 1, wide or np.diff(start).max())
+        full = np.zeros((2 * n, m + 1))
+        column, slot = np.nonzero(masses)
+        full[slots[column, slot], column] = masses[column, slot]
+        np.testing.assert_array_equal(full[np.ix_(row_of, column_of)], dense)
+        assert ((slots < 0) == (masses == 0)).all()
+
+
+@given(problem=column_problems(regs=(0.0, 0.1, 1.0)))
+def test_the_certificate_is_that_of_the_oracle(problem):
+    p = problem
+    Ct = np.asarray(p.Ct, float)
+    a = np.full(Ct.shape[1], p.b.sum() / Ct.shape[1])
+    bound, beta, conjugate = whole._certified(p.alpha, a, p.b, Ct, p.k, p.reg)
+    judge = ProximalDual(reference, a, p.b, Ct, p.k, p.reg, mu=1.0).certificate(p.alpha, p.k)
+    size = np.abs(p.alpha).max() * a.sum() + np.abs(judge.conjugate).sum() + 1.0
+    assert bound == pytest.approx(judge.bound, rel=0, abs=1e-13 * size)
+    np.testing.assert_allclose(beta, judge.beta, rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(conjugate, judge.conjugate, rtol=1e-10, atol=1e-12)
+    # Rounded down: never above the exact sum of the terms.
+    exact = math.fsum([*(a * p.alpha), *(-x for x in conjugate)])
+    assert bound <= exact

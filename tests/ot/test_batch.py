@@ -87,6 +87,48 @@ def test_leading_dimensions_broadcast():
     identical(grid, [batch(A[i], B[j], COST[0], K)[0] for i in range(2) for j in range(3)])
 
 
+@pytest.mark.parametrize("k", [K, None])
+def test_a_stack_is_its_problems(k):
+    """Stacks are checked all at once, sequences one by one: the problems are the same."""
+    identical(batch(A, B, COST, k), batch(list(A), list(B), list(COST), k))
+    swapped = batch(np.swapaxes(A, 0, 1).T, B, np.asfortranarray(COST), k)  # copied one by one
+    identical(swapped, batch(A, B, COST, k))
+
+
+def odd(x, at, value):
+    x = x.copy()
+    x[at] = value
+    return x
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        (A, B, odd(COST, (4, 2, 3), np.nan)),
+        (A, B, odd(COST, (4, 2, 3), -np.inf)),
+        (odd(A, (3, 1), -1e-3), B, COST),
+        (odd(A, (3, 1), np.nan), B, COST),
+        (A, odd(B, 5, 0.0), COST),
+        (A, odd(B, 5, 2 * B[5]), COST),
+        (odd(A, 2, 1e-200 * A[2]), odd(B, 2, 1e-200 * B[2]), COST),
+        (A, B, odd(COST, 3, 1e200 * COST[3])),
+    ],
+)
+def test_a_stack_is_refused_in_the_words_of_its_problem(arrays):
+    with pytest.raises(ValueError, match="problem") as one_by_one:
+        batch(*map(list, arrays), K)
+    with pytest.raises(ValueError, match="problem") as at_once:
+        batch(*arrays, K)
+    assert str(at_once.value) == str(one_by_one.value)
+
+
+def test_stacks_with_empty_rows_or_a_flat_cost():
+    a = odd(A, (1, slice(None)), np.where(np.arange(N) < 7, A[1], 0.0))
+    a[1] /= a[1].sum()
+    cost = odd(COST, 2, 0.0)
+    identical(batch(a, B, cost, K), batch(list(a), list(B), list(cost), K))
+
+
 @pytest.mark.reference
 def test_ragged_lists_and_padding_with_zeros():
     small = A[1, :7] / A[1, :7].sum()
