@@ -23,7 +23,7 @@ __all__ = ["BINS", "METHODS", "run"]
 BINS = (0.30, 0.35, 0.40, 0.45, 0.50, 0.55, 0.60, 0.65, 0.70)
 PER_BIN = 12  # networks of guess-and-check that are tested
 STARTS = 4  # of the methods that descend
-CANDIDATES = {"lenet": 200_000, "linear": 2_000_000}
+CANDIDATES = {"lenet": 200_000, "mlp": 500_000, "linear": 2_000_000}
 METHODS = ("guess", "pattern", "greedy", "sgd_paper", "sgd")
 
 

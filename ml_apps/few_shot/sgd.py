@@ -52,12 +52,15 @@ def logits(p, x, channels, side):
     """Logits (n, classes) of one network."""
     if "weight" in p:
         return x @ p["weight"].T + p["bias"]
-    x = x.reshape(-1, channels, side, side)
-    x = F.max_pool2d(F.relu(F.conv2d(x, p["conv1.weight"], p["conv1.bias"])), 2)
-    x = F.max_pool2d(F.relu(F.conv2d(x, p["conv2.weight"], p["conv2.bias"])), 2).flatten(1)
-    x = F.relu(x @ p["fc1.weight"] + p["fc1.bias"])
-    x = F.relu(x @ p["fc2.weight"] + p["fc2.bias"])
-    return x @ p["fc3.weight"].T + p["fc3.bias"]
+    if "conv1.weight" in p:
+        x = x.reshape(-1, channels, side, side)
+        x = F.max_pool2d(F.relu(F.conv2d(x, p["conv1.weight"], p["conv1.bias"])), 2)
+        x = F.max_pool2d(F.relu(F.conv2d(x, p["conv2.weight"], p["conv2.bias"])), 2).flatten(1)
+    dense = [name for name in p if name.startswith("fc") and name.endswith("weight")]
+    for name in dense[:-1]:
+        x = F.relu(x @ p[name] + p[name.replace("weight", "bias")])
+    last = dense[-1]
+    return x @ p[last].T + p[last.replace("weight", "bias")]
 
 
 def train(net, recipe, problem, thetas, seed, visit):

@@ -20,6 +20,7 @@ from . import methods, problems, report
 
 RESULTS = Path(__file__).parent / "results"
 SEEDS = 20
+HIDDEN = (64,)  # units of the MLP
 
 
 def jobs(args):
@@ -48,6 +49,8 @@ def measure(cell, quick):
         problem = problems.pair(data, n, seed)
         if kind == "lenet":
             net = networks.LeNet(0.5, problem.side, problem.channels)
+        elif kind == "mlp":
+            net = networks.MLP(problem.X.shape[1], HIDDEN)
         else:
             net = networks.Linear(problem.X.shape[1])
         record = methods.run(method, net, kind, problem, seed, quick=quick)
@@ -60,7 +63,7 @@ def main(argv=None):
                                      description=__doc__)  # fmt: skip
     parser.add_argument("--quick", action="store_true", help="3 seeds, n = 2 and 8")
     parser.add_argument("--data", default="mnist", help="mnist, cifar10, fashion_mnist or digits")
-    parser.add_argument("--nets", nargs="+", default=["lenet"], choices=["lenet", "linear"])
+    parser.add_argument("--nets", nargs="+", default=["lenet"], choices=["lenet", "mlp", "linear"])
     parser.add_argument("--seeds", type=int, default=SEEDS, help=f"data seeds a cell ({SEEDS})")
     parser.add_argument("--only", help="a method, or lenet10: run only its cells")
     parser.add_argument("--minutes", type=float, help="stop after that long; the rest can wait")

@@ -4,7 +4,7 @@ from functools import partial
 
 import numpy as np
 
-from . import _numba_guess_lenet, _numba_guess_linear
+from . import _numba_guess_lenet, _numba_guess_linear, _numba_guess_mlp
 from ._numba_guess import EXAMPLES
 
 __all__ = ["search"]
@@ -29,6 +29,8 @@ def search(kind, sizes, X, signs, seed, low, high):
         X, signs = np.concatenate([X, X[-1:]]), np.append(signs, signs[-1])
     if kind == "linear":
         kernel, examples = partial(_numba_guess_linear.search, sizes[0]), _linear(sizes[0], X)
+    elif kind == "mlp":
+        kernel, examples = _numba_guess_mlp.searcher(sizes), np.ascontiguousarray(X)
     else:
         kernel, examples = _numba_guess_lenet.searcher(sizes), _lenet(sizes, X)
     signs = np.ascontiguousarray(signs, np.float32)

@@ -20,7 +20,9 @@ def test_problems_are_balanced_and_repeat():
     assert not np.array_equal(one.X, problems.pair("digits", 8, 2).X)
 
 
-@pytest.mark.parametrize("net", [networks.LeNet(1 / 3, 20), networks.Linear(400)])
+@pytest.mark.parametrize(
+    "net", [networks.LeNet(1 / 3, 20), networks.MLP(400, (9, 5)), networks.Linear(400)]
+)
 def test_torch_sees_the_network_that_otopt_sees(net):
     problem = problems.pair("digits", 6, 0)
     theta = net.draw(0, 1)

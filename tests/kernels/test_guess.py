@@ -9,12 +9,15 @@ from otopt._kernels import numba_guess, reference_guess
 
 EVERYTHING = (-np.inf, np.inf)
 # 20 x 20: the odd number of pooled rows; 28 x 28 is covered by the tests of otopt.optimize.networks
-CASES = [("linear", (7,)), ("linear", (70,)), ("lenet", (2, 20, 2, 3, 17, 5))]
+CASES = [
+    ("linear", (7,)), ("linear", (70,)), ("lenet", (2, 20, 2, 3, 17, 5)),
+    ("mlp", (7, 3)), ("mlp", (70, 33, 16)), ("mlp", (9, 5, 20, 4)),
+]  # fmt: skip
 
 
 def examples(kind, sizes, n, seed=0):
     rng = np.random.default_rng(seed)
-    features = sizes[0] if kind == "linear" else sizes[0] * sizes[1] ** 2
+    features = sizes[0] * sizes[1] ** 2 if kind == "lenet" else sizes[0]
     return rng.normal(size=(n, features)).astype(np.float32), np.resize([-1.0, 1.0], n)
 
 

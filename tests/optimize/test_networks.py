@@ -10,6 +10,7 @@ from otopt.errors import ConvergenceWarning
 from otopt.optimize import networks
 
 LENET = networks.LeNet(width=1 / 3, side=16)
+MLP = networks.MLP(256, (20, 7))
 
 
 def blobs(n, features, seed=0):
@@ -23,7 +24,7 @@ def test_shapes_and_sizes():
     assert networks.LeNet(width=0.5).size == 11074
     assert networks.LeNet(classes=10).size == 44426
     assert networks.LeNet(width=0.5, side=32, channels=3).size == 15544
-    for net in (LENET, networks.Linear(5, classes=4)):
+    for net in (LENET, MLP, networks.Linear(5, classes=4)):
         theta = net.draw(7, 3)
         arrays = net.parameters(theta)
         assert {name: a.shape for name, a in arrays.items()} == net.shapes
@@ -34,14 +35,14 @@ def test_shapes_and_sizes():
 @pytest.mark.reference
 def test_a_swap_exchanges_the_outputs_and_nothing_else():
     X = np.random.default_rng(0).normal(size=(4, 256))
-    for net in (LENET, networks.Linear(256)):
+    for net in (LENET, MLP, networks.Linear(256)):
         plain, swapped = net.draw(1, 2), net.draw(1, 2, swap=True)
         z = net.logits(plain, X)
         np.testing.assert_allclose(net.logits(swapped, X), z[:, ::-1], atol=1e-6 * np.abs(z).max())
 
 
 @pytest.mark.reference
-@pytest.mark.parametrize("net", [LENET, networks.Linear(256)])
+@pytest.mark.parametrize("net", [LENET, MLP, networks.Linear(256)])
 def test_accepted_networks_fit(net):
     X, y = blobs(5, 256)
     res = networks.guess_and_check(net, X, y, n_accept=6, rng=2)
@@ -69,7 +70,7 @@ def test_rate_of_a_known_probability():
     assert res.rate_interval[0] < 0.25 < res.rate_interval[1]
 
 
-@pytest.mark.parametrize("net", [LENET, networks.Linear(256)])
+@pytest.mark.parametrize("net", [LENET, MLP, networks.Linear(256)])
 def test_same_law_as_plain_rejection(net):
     X, y = blobs(4, 256, seed=1)
     rng = np.random.default_rng(3)
@@ -118,7 +119,10 @@ def test_one_class_is_enough():
 
 
 @pytest.mark.reference
-@pytest.mark.parametrize("net", [networks.LeNet(1 / 3, 16, classes=3), networks.Linear(256, 3)])
+@pytest.mark.parametrize(
+    "net",
+    [networks.LeNet(1 / 3, 16, classes=3), networks.MLP(256, (9,), 3), networks.Linear(256, 3)],
+)
 @pytest.mark.parametrize("opportunistic", [False, True])
 def test_pattern_search_lowers_the_loss(net, opportunistic):
     rng = np.random.default_rng(0)
@@ -226,6 +230,11 @@ def test_wrong_types_are_refused():
     for bad in ({"side": 30}, {"side": 12}, {"width": 0.1}, {"classes": 1}, {"channels": 0}):
         with pytest.raises(ValueError, match="LeNet"):
             networks.LeNet(**bad)
+    for hidden in ((), (3, 3, 3, 3), (0,), 5):
+        with pytest.raises(ValueError, match="hidden"):
+            networks.MLP(4, hidden)
+    with pytest.raises(TypeError, match="hidden"):
+        networks.MLP(4, (2.5,))
 
 
 def test_time_limit_keeps_what_was_found():

@@ -6,12 +6,13 @@ bias of gradient descent", ICLR 2023 (openreview.net/forum?id=QC10RmRbZy9).
 """
 
 from ._run import NetworkSearch
+from .architectures import MLP, LeNet, Linear
 from .greedy import greedy_search
 from .guessing import NetworkSamples, guess_and_check
-from .models import LeNet, Linear
 from .pattern import pattern_search
 
 __all__ = [
+    "MLP",
     "LeNet",
     "Linear",
     "NetworkSamples",

@@ -1,18 +1,16 @@
-"""Networks as flat vectors of parameters: shapes, the prior, logits, the normalised loss."""
+"""Networks as flat vectors of parameters: the prior, logits, the normalised loss."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import prod
 
 import numpy as np
 
 from otopt._backend import is_tensor, kernels
-from otopt._core.validation import as_array, as_flag, as_integer, as_positive_int, as_real
-from otopt._kernels.reference_guess import linear_logits
+from otopt._core.validation import as_array, as_flag, as_integer
 from otopt._kernels.reference_lenet import FullSearch, normalised_loss
 
-__all__ = ["LeNet", "Linear", "Network"]
+__all__ = ["Network"]
 
 
 class Network:
@@ -241,133 +239,3 @@ class Network:
             )
             raise ValueError(message)
         return X, y.astype(np.int64)
-
-
-@dataclass(frozen=True)
-class Linear(Network):
-    """A linear classifier.
-
-    Attributes
-    ----------
-    features : int
-        Numbers in an example.
-    classes : int
-        At least 2.
-
-    Raises
-    ------
-    ValueError, TypeError
-        For numbers that break these rules.
-
-    Examples
-    --------
-    >>> from otopt.optimize import networks
-    >>> net = networks.Linear(784)
-    >>> net.size
-    1570
-    """
-
-    features: int
-    classes: int = 2
-    _unit = 1.0
-    _kind = "linear"
-
-    def __post_init__(self):
-        as_positive_int("Linear", "features", self.features)
-        as_integer("Linear", "classes", self.classes, low=2)
-
-    @property
-    def shapes(self) -> dict:
-        """The shapes of the arrays of parameters, by name, in their order."""
-        return {"weight": (self.classes, self.features), "bias": (self.classes,)}
-
-    @property
-    def inputs(self) -> int:
-        """How many numbers an example has."""
-        return self.features
-
-    @property
-    def _sizes(self):
-        return (self.features,)
-
-    def _logits(self, theta, X):
-        return linear_logits(theta, X, self.features, self.classes)
-
-
-@dataclass(frozen=True)
-class LeNet(Network):
-    """LeNet: two 5 x 5 convolutions with 2 x 2 maxima, three dense layers, rectified.
-
-    Attributes
-    ----------
-    width : float
-        Factor of the numbers of units, 6, 16, 120 and 84, which are rounded down.
-    side : int
-        Of the square images, such that both poolings come out even: 16, 20, 24, 28, 32, ...
-    channels : int
-        Of the images, which come first in an example.
-    classes : int
-        At least 2.
-
-    Raises
-    ------
-    ValueError, TypeError
-        For numbers that break these rules.
-
-    Examples
-    --------
-    >>> from otopt.optimize import networks
-    >>> net = networks.LeNet(width=0.5)
-    >>> net.size
-    11074
-    >>> net.shapes["conv2.weight"]
-    (8, 3, 5, 5)
-    """
-
-    width: float = 1.0
-    side: int = 28
-    channels: int = 1
-    classes: int = 2
-    _unit = 3.0
-    _kind = "lenet"
-
-    def __post_init__(self):
-        as_positive_int("LeNet", "channels", self.channels)
-        as_positive_int("LeNet", "side", self.side)
-        as_real("LeNet", "width", self.width, low=1 / 6)
-        as_integer("LeNet", "classes", self.classes, low=2)
-        if self.side < 16 or self.side % 4:
-            message = (
-                "LeNet: `side` must be a multiple of 4 and at least 16; "
-                f"got {self.side}; pad or crop the images."
-            )
-            raise ValueError(message)
-
-    @property
-    def shapes(self) -> dict:
-        """The shapes of the arrays of parameters, by name, in their order."""
-        channels, side, C1, C2, F1, F2 = self._sizes
-        features = C2 * (((side - 4) // 2 - 4) // 2) ** 2
-        return {
-            "conv1.weight": (C1, channels, 5, 5), "conv1.bias": (C1,),
-            "conv2.weight": (C2, C1, 5, 5), "conv2.bias": (C2,),
-            "fc1.weight": (features, F1), "fc1.bias": (F1,),
-            "fc2.weight": (F1, F2), "fc2.bias": (F2,),
-            "fc3.weight": (self.classes, F2), "fc3.bias": (self.classes,),
-        }  # fmt: skip
-
-    @property
-    def inputs(self) -> int:
-        """How many numbers an example has."""
-        return self.channels * self.side**2
-
-    @property
-    def _sizes(self):
-        units = (int(self.width * k + 1e-9) for k in (6, 16, 120, 84))
-        return (self.channels, self.side, *units)
-
-    def _logits(self, theta, X):
-        return kernels("lenet").logits(theta, X, self._sizes, self.classes)
-
-    def _search(self, theta, X, y):
-        return kernels("lenet").Search(theta, X, y, self._sizes, self.classes)

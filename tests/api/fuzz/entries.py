@@ -268,6 +268,9 @@ ENTRIES = {
         answer=len,
     ),
     "otopt.optimize.networks.Linear": Entry(networks.Linear, {}, {"features": 3, "classes": 2}),
+    "otopt.optimize.networks.MLP": Entry(
+        networks.MLP, {}, {"features": 3, "hidden": (4, 2), "classes": 2}
+    ),
     "otopt.optimize.networks.LeNet": Entry(
         networks.LeNet, {}, {"width": 0.5, "side": 16, "channels": 1, "classes": 2}
     ),
