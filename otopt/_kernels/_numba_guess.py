@@ -3,6 +3,8 @@
 import numpy as np
 from numba import njit
 
+from ._numba_leaf import leaf
+
 EXAMPLES = 2  # evaluated at once, one of each class: half of all candidates fail on such a pair
 
 
@@ -40,10 +42,26 @@ def mean_logistic(margins, signs, orientation, n, scale):
     return total / n
 
 
+@leaf
+def output_difference(theta, weights, biases, units, output):
+    """Write the difference of the weights of the two output units; that of their biases."""
+    for j in range(units):
+        output[j] = theta[weights + units + j] - theta[weights + j]
+    return theta[biases + 1] - theta[biases]
+
+
+@njit(cache=True, inline="always")
+def facing(margin, sign):
+    """Whether outputs stand as they are (1), or exchanged (-1): the first example says."""
+    return np.float32(1) if margin * sign > np.float32(0) else np.float32(-1)
+
+
 @njit(cache=True)
-def keep(found, candidate, orientation, loss, candidates, swaps, losses):
-    """Note an accepted candidate, and whether its outputs are exchanged; how many there are."""
-    candidates[found] = candidate
-    swaps[found] = orientation < np.float32(0)
-    losses[found] = loss
-    return found + 1
+def accepted(found, candidate, orientation, loss, low, high, candidates, swaps, losses):
+    """Note a candidate that fits, if its loss is in (low, high]; how many there are."""
+    if low < loss <= high:
+        candidates[found] = candidate
+        swaps[found] = orientation < np.float32(0)
+        losses[found] = loss
+        found += 1
+    return found

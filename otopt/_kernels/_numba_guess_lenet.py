@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 
 from ._numba_exp import fma
-from ._numba_guess import EXAMPLES, keep, mean_logistic, square_norm
+from ._numba_guess import EXAMPLES, accepted, facing, mean_logistic, output_difference, square_norm
 from ._numba_vectors import convolve_pool, dense
 from .numba_philox import fill_signed32
 from .reference_lenet import offsets
@@ -47,9 +47,7 @@ def searcher(sizes):
         found = 0
         for candidate in range(first, last):
             fill_signed32(theta, SIZE, key, np.uint64(candidate), np.uint32(0))
-            for j in range(F2):
-                output[j] = theta[W5 + F2 + j] - theta[W5 + j]
-            offset = theta[B5 + 1] - theta[B5]
+            offset = output_difference(theta, W5, B5, F2, output)
             orientation = np.float32(0)
             fits = True
             for k in range(images.shape[0]):
@@ -78,8 +76,7 @@ def searcher(sizes):
                         s = fma(hidden2[j], output[j], s)
                     margins[k * E + e] = s
                     if k == 0 and e == 0:
-                        positive = s * signs[0] > np.float32(0)
-                        orientation = np.float32(1) if positive else np.float32(-1)
+                        orientation = facing(s, signs[0])
                     fits &= orientation * s * signs[k * E + e] > np.float32(0)
                     if not fits:
                         break
@@ -90,10 +87,11 @@ def searcher(sizes):
                            * square_norm(theta, W3, B3) * square_norm(theta, W4, B4)
                            * square_norm(theta, W5, B5))  # fmt: skip
                 loss = mean_logistic(margins, signs, orientation, n, 243.0 / np.sqrt(squares))
-                if low < loss <= high:
-                    found = keep(found, candidate, orientation, loss, candidates, swaps, losses)
-                    if found == len(candidates):
-                        return found, candidate + 1
+                found = accepted(
+                    found, candidate, orientation, loss, low, high, candidates, swaps, losses
+                )
+                if found == len(candidates):
+                    return found, candidate + 1
         return found, last
 
     return search

@@ -7,7 +7,7 @@ the same answer for every vector width.
 import numpy as np
 from numba import njit
 
-from ._numba_guess import keep, mean_logistic, square_norm
+from ._numba_guess import accepted, facing, mean_logistic, output_difference, square_norm
 from ._numba_vectors import dot
 from .numba_philox import fill_signed32
 
@@ -24,25 +24,23 @@ def search(D, X, signs, n, first, last, key, low, high, candidates, swaps, losse
     found = 0
     for candidate in range(first, last):
         fill_signed32(theta, 2 * D + 2, key, np.uint64(candidate), np.uint32(0))
-        for j in range(D):
-            w[j] = theta[D + j] - theta[j]
-        offset = theta[2 * D + 1] - theta[2 * D]
+        offset = output_difference(theta, 0, 2 * D, D, w)
         orientation = np.float32(0)
         fits = True
         for k in range(len(X)):
             s = offset + dot(w, 0, X, k * X.shape[1], blocks, LANES)
             margins[k] = s
             if k == 0:
-                positive = s * signs[0] > np.float32(0)
-                orientation = np.float32(1) if positive else np.float32(-1)
+                orientation = facing(s, signs[0])
             fits = orientation * s * signs[k] > np.float32(0)
             if not fits:
                 break
         if fits:
             scale = 1.0 / np.sqrt(square_norm(theta, 0, 2 * D))
             loss = mean_logistic(margins, signs, orientation, n, scale)
-            if low < loss <= high:
-                found = keep(found, candidate, orientation, loss, candidates, swaps, losses)
-                if found == len(candidates):
-                    return found, candidate + 1
+            found = accepted(
+                found, candidate, orientation, loss, low, high, candidates, swaps, losses
+            )
+            if found == len(candidates):
+                return found, candidate + 1
     return found, last

@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 
 from ._numba_exp import fma
-from ._numba_guess import keep, mean_logistic, square_norm
+from ._numba_guess import accepted, facing, mean_logistic, output_difference, square_norm
 from ._numba_vectors import dense
 from .numba_philox import fill_signed32
 from .reference_mlp import offsets
@@ -38,9 +38,7 @@ def searcher(sizes):
         found = 0
         for candidate in range(first, last):
             fill_signed32(theta, SIZE, key, np.uint64(candidate), np.uint32(0))
-            for j in range(LAST):
-                output[j] = theta[WEIGHTS + LAST + j] - theta[WEIGHTS + j]
-            offset = theta[BIAS + 1] - theta[BIAS]
+            offset = output_difference(theta, WEIGHTS, BIAS, LAST, output)
             orientation = np.float32(0)
             fits = True
             for k in range(len(X)):
@@ -54,8 +52,7 @@ def searcher(sizes):
                     s = fma(hidden[j], output[j], s)
                 margins[k] = s
                 if k == 0:
-                    positive = s * signs[0] > np.float32(0)
-                    orientation = np.float32(1) if positive else np.float32(-1)
+                    orientation = facing(s, signs[0])
                 fits = orientation * s * signs[k] > np.float32(0)
                 if not fits:
                     break
@@ -64,10 +61,11 @@ def searcher(sizes):
                 for layer in range(DEPTH + 1):
                     squares *= square_norm(theta, STARTS[2 * layer], STARTS[2 * layer + 1])
                 loss = mean_logistic(margins, signs, orientation, n, 1.0 / np.sqrt(squares))
-                if low < loss <= high:
-                    found = keep(found, candidate, orientation, loss, candidates, swaps, losses)
-                    if found == len(candidates):
-                        return found, candidate + 1
+                found = accepted(
+                    found, candidate, orientation, loss, low, high, candidates, swaps, losses
+                )
+                if found == len(candidates):
+                    return found, candidate + 1
         return found, last
 
     return search

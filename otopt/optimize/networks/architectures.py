@@ -18,8 +18,23 @@ __all__ = ["MLP", "LeNet", "Linear"]
 DEEPEST = 3  # hidden layers of an MLP
 
 
+class _Dense(Network):
+    """What dense layers share; `_sizes` are inputs and hidden units."""
+
+    features: int
+    _unit = 1.0
+
+    @property
+    def inputs(self) -> int:
+        """How many numbers an example has."""
+        return self.features
+
+    def _logits(self, theta, X):
+        return reference_mlp.logits(theta, X, self._sizes, self.classes)
+
+
 @dataclass(frozen=True)
-class Linear(Network):
+class Linear(_Dense):
     """A linear classifier.
 
     Attributes
@@ -44,7 +59,6 @@ class Linear(Network):
 
     features: int
     classes: int = 2
-    _unit = 1.0
     _kind = "linear"
 
     def __post_init__(self):
@@ -57,20 +71,12 @@ class Linear(Network):
         return {"weight": (self.classes, self.features), "bias": (self.classes,)}
 
     @property
-    def inputs(self) -> int:
-        """How many numbers an example has."""
-        return self.features
-
-    @property
     def _sizes(self):
         return (self.features,)
 
-    def _logits(self, theta, X):
-        return reference_mlp.logits(theta, X, self._sizes, self.classes)
-
 
 @dataclass(frozen=True)
-class MLP(Network):
+class MLP(_Dense):
     """Dense layers, rectified but for the last.
 
     Attributes
@@ -100,7 +106,6 @@ class MLP(Network):
     features: int
     hidden: tuple = (64,)
     classes: int = 2
-    _unit = 1.0
     _kind = "mlp"
 
     def __post_init__(self):
@@ -126,16 +131,8 @@ class MLP(Network):
         return shapes | {f"fc{last}.bias": (self.classes,)}
 
     @property
-    def inputs(self) -> int:
-        """How many numbers an example has."""
-        return self.features
-
-    @property
     def _sizes(self):
         return (self.features, *self.hidden)
-
-    def _logits(self, theta, X):
-        return reference_mlp.logits(theta, X, self._sizes, self.classes)
 
 
 @dataclass(frozen=True)
