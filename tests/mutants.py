@@ -171,7 +171,7 @@ MUTANTS = [
     Mutant(K + "_numba_folded.py", "level += excess * reg / both", "level += excess * reg", ASCENT),
     Mutant(K + "_numba_column.py", "t * (v[q] - theta - 0.5 * reg * t)", "t * (v[q] - theta)", SHORT),
     Mutant(K + "_numba_column.py", "while r >= 0 and v[r] < vq:", "while r >= 0 and v[r] > vq:", PROX),
-    Mutant(K + "_numba_whole.py", "bound - 8.0 * EPS * magnitude", "bound + 8.0 * EPS * magnitude",
+    Mutant(K + "_numba_whole.py", "bound - BOUND_ERROR * magnitude", "bound + BOUND_ERROR * magnitude",
            "tests/kernels/test_small.py::test_the_certificate_is_that_of_the_oracle"),
     Mutant(K + "_numba_whole.py", "row_need[rows[q]] -= mass[q]", "pass",
            "tests/kernels/test_small.py::test_plans_are_measured_and_written_by_columns"),

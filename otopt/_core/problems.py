@@ -139,7 +139,7 @@ class SparseOT(_Blocks):
         )  # fmt: skip
 
     @classmethod
-    def from_stack(cls, a, b, C, k, reg, *, function="sparse_ot", side="column"):
+    def from_stack(cls, a, b, C, k, reg, *, function):
         """`from_arrays` of every problem of a stack: a (P, n), b (P, m), C (P, n, m).
 
         Checked all at once. Returns None where one of them needs to be looked at by itself: to
@@ -168,7 +168,7 @@ class SparseOT(_Blocks):
         if not is_plain:
             return None
         count, n, m = C.shape
-        counts, reg = _check_settings(function, k, reg, (n, m), side)
+        counts, reg = _check_settings(function, k, reg, (n, m), "column")
         a, b = np.array(a), b * (mass / other)[:, None]
         Ct = np.ascontiguousarray(C.transpose(0, 2, 1))
         rows, columns = np.arange(n), np.arange(m)
@@ -177,7 +177,7 @@ class SparseOT(_Blocks):
             cls(
                 a=a[p], b=b[p], Ct=Ct[p], C=C[p], k=np.minimum(counts, n),
                 reg=float(unit[p] / mass[p]) if reg is None else reg, mass=float(mass[p]),
-                unit=float(unit[p]) or 1.0, rows=rows, columns=columns, cost=C[p], shape=(n, m),
+                unit=float(unit[p]), rows=rows, columns=columns, cost=C[p], shape=(n, m),
             )
             for p in range(count)
         ]  # fmt: skip

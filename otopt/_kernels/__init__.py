@@ -318,6 +318,6 @@ solve_small(a, b, C, Ct, k, reg, unit, mass, tol, maxiter, relaxing, rounding, e
     plan (start, rows, mass) by columns and increasing rows, its value and marginal error, k-sparse
     plan, (<T, C>, ||T||^2, marginal error). The latter plan is rows and mass (M, width), -1 and 0
     in unused slots, for ``places = (indices of rows, of columns, M, width)``; a width of 0 is as
-    much as needed. `luck` holds numbers in [0, 1); `effort` bounds the Newton steps of the search
-    by those of the relaxation.
+    much as needed. `luck` holds numbers in [0, 1). The search takes about ``multiple *
+    max(Newton steps of the relaxation, least)`` Newton steps for ``effort = (multiple, least)``.
 """

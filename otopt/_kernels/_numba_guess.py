@@ -51,9 +51,15 @@ def output_difference(theta, weights, biases, units, output):
 
 
 @njit(cache=True, inline="always")
-def facing(margin, sign):
-    """Whether outputs stand as they are (1), or exchanged (-1): the first example says."""
-    return np.float32(1) if margin * sign > np.float32(0) else np.float32(-1)
+def judged(e, margin, signs, margins, orientation):
+    """Note the margin of example e: the orientation, and whether it has the class of its sign.
+
+    Outputs stand as they are (1), or exchanged (-1): the first example says which.
+    """
+    margins[e] = margin
+    if e == 0:
+        orientation = np.float32(1) if margin * signs[0] > np.float32(0) else np.float32(-1)
+    return orientation, orientation * margin * signs[e] > np.float32(0)
 
 
 @njit(cache=True)

@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 
 from ._numba_exp import fma
-from ._numba_guess import EXAMPLES, accepted, facing, mean_logistic, output_difference, square_norm
+from ._numba_guess import EXAMPLES, accepted, judged, mean_logistic, output_difference, square_norm
 from ._numba_vectors import convolve_pool, dense
 from .numba_philox import fill_signed32
 from .reference_lenet import offsets
@@ -74,10 +74,7 @@ def searcher(sizes):
                     s = offset
                     for j in range(F2):
                         s = fma(hidden2[j], output[j], s)
-                    margins[k * E + e] = s
-                    if k == 0 and e == 0:
-                        orientation = facing(s, signs[0])
-                    fits &= orientation * s * signs[k * E + e] > np.float32(0)
+                    orientation, fits = judged(k * E + e, s, signs, margins, orientation)
                     if not fits:
                         break
                 if not fits:

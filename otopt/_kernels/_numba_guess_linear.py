@@ -7,7 +7,7 @@ the same answer for every vector width.
 import numpy as np
 from numba import njit
 
-from ._numba_guess import accepted, facing, mean_logistic, output_difference, square_norm
+from ._numba_guess import accepted, judged, mean_logistic, output_difference, square_norm
 from ._numba_vectors import dot
 from .numba_philox import fill_signed32
 
@@ -29,10 +29,7 @@ def search(D, X, signs, n, first, last, key, low, high, candidates, swaps, losse
         fits = True
         for k in range(len(X)):
             s = offset + dot(w, 0, X, k * X.shape[1], blocks, LANES)
-            margins[k] = s
-            if k == 0:
-                orientation = facing(s, signs[0])
-            fits = orientation * s * signs[k] > np.float32(0)
+            orientation, fits = judged(k, s, signs, margins, orientation)
             if not fits:
                 break
         if fits:

@@ -6,12 +6,11 @@ import numpy as np
 from numba import njit
 
 from ._numba_exp import fma
-from ._numba_guess import accepted, facing, mean_logistic, output_difference, square_norm
+from ._numba_guess import accepted, judged, mean_logistic, output_difference, square_norm
 from ._numba_vectors import dense
 from .numba_philox import fill_signed32
-from .reference_mlp import offsets
+from .reference_mlp import DEEPEST, offsets
 
-DEEPEST = 3  # hidden layers
 SPARE = 15  # numbers that `dense` reads and writes beyond the last one
 
 
@@ -21,11 +20,10 @@ def searcher(sizes):
     D, *units = sizes
     DEPTH = len(units)
     U1, U2, U3 = (*units, 1, 1)[:DEEPEST]  # those of layers that are not there are not used
-    starts = offsets(sizes, 2)
-    W1, B1, W2, B2, W3, B3 = (*starts[: 2 * DEPTH], *6 * (0,))[:6]
-    WEIGHTS, BIAS, SIZE = starts[-3:]
+    STARTS = offsets(sizes, 2)
+    W1, B1, W2, B2, W3, B3 = (*STARTS[: 2 * DEPTH], *6 * (0,))[:6]
+    WEIGHTS, BIAS, SIZE = STARTS[-3:]
     LAST = units[-1]
-    STARTS = starts
 
     @njit(cache=True, nogil=True)
     def search(X, signs, n, first, last, key, low, high, candidates, swaps, losses):
@@ -50,10 +48,7 @@ def searcher(sizes):
                 s = offset
                 for j in range(LAST):
                     s = fma(hidden[j], output[j], s)
-                margins[k] = s
-                if k == 0:
-                    orientation = facing(s, signs[0])
-                fits = orientation * s * signs[k] > np.float32(0)
+                orientation, fits = judged(k, s, signs, margins, orientation)
                 if not fits:
                     break
             if fits:

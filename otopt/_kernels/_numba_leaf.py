@@ -1,7 +1,7 @@
 """Functions that make no arrays and keep none: numba need not count references to their arguments.
 
-Counting is atomic, and took a fifth of the time of small problems: a column of some dozen entries
-goes through half a dozen such functions. What they call must be such a function too, or one that
+Counts are atomic, and dear beside a column of some dozen entries, which goes through half a dozen
+such functions. What they call must be such a function too, or one that
 makes arrays and says so, for callees inherit the setting.
 """
 

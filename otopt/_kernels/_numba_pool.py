@@ -80,17 +80,24 @@ def used_entries(count, width):
 
 
 @njit(cache=True)
-def lists_of(rows, cost, mass, keep):
-    """The entries marked by `keep` as a sparse cost, with the masses as proximal centre."""
-    m, width = rows.shape
+def empty_lists(m, width, bound):
+    """`CandidateLists.empty` with that bound (-inf: nothing is left out) and its solutions."""
     lists = CandidateLists(
         np.zeros((m, width), np.int32), np.zeros((m, width)), np.zeros((m, width)),
-        np.zeros(m, np.int64), np.full(m, -np.inf), np.zeros(m),
+        np.zeros(m, np.int64), np.full(m, bound), np.zeros(m),
     )  # fmt: skip
     columns = ColumnSolutions(
         np.zeros((m, width)), np.zeros((m, width), np.int8), np.zeros(m, np.int64),
         np.zeros(m, np.int64), np.full(m, -np.inf), np.full(m, np.inf),
     )  # fmt: skip
+    return lists, columns
+
+
+@njit(cache=True)
+def lists_of(rows, cost, mass, keep):
+    """The entries marked by `keep` as a sparse cost, with the masses as proximal centre."""
+    m, width = rows.shape
+    lists, columns = empty_lists(m, width, -np.inf)
     for j in range(m):
         z = 0
         for q in range(width):

@@ -4,25 +4,10 @@ import numpy as np
 from numba import njit
 
 from ._numba_newton import pack_support
+from ._numba_pool import empty_lists
 from ._numba_relax import exact_bound, relax_small, relaxed_value
 from ._numba_round import round_small
-from .layout import CandidateLists, ColumnSolutions
-
-EPS = np.finfo(np.float64).eps
-
-
-@njit(cache=True)
-def _no_lists(m, n):
-    """`CandidateLists.empty` and `ColumnSolutions.empty`."""
-    lists = CandidateLists(
-        np.zeros((m, n), np.int32), np.zeros((m, n)), np.zeros((m, n)), np.zeros(m, np.int64),
-        np.full(m, np.inf), np.zeros(m),
-    )  # fmt: skip
-    columns = ColumnSolutions(
-        np.zeros((m, n)), np.zeros((m, n), np.int8), np.zeros(m, np.int64), np.zeros(m, np.int64),
-        np.full(m, -np.inf), np.full(m, np.inf),
-    )  # fmt: skip
-    return lists, columns
+from .layout import BOUND_ERROR
 
 
 @njit(cache=True)
@@ -33,7 +18,7 @@ def _certified(alpha, a, b, Ct, k, reg):
     rows, mass = np.empty((m, most), np.int32), np.empty((m, most))
     bound = exact_bound(alpha, a, b, Ct, k, reg, value, beta, rows, mass)
     magnitude = np.abs(alpha).max() * a.sum() + np.abs(value).sum()
-    return bound - 8.0 * EPS * magnitude, beta, value
+    return bound - BOUND_ERROR * magnitude, beta, value
 
 
 @njit(cache=True)
@@ -104,12 +89,13 @@ def solve_small(
 ):  # fmt: skip
     """See `otopt._kernels`; one call, so that threads do not wait for the interpreter between."""
     n, m = a.shape[0], b.shape[0]
-    lists, columns = _no_lists(m, n)
+    lists, columns = empty_lists(m, n, np.inf)
     _, alpha, gradient, _, reference, mu, gap, nit, nfev, converged = relax_small(
         a, b, C, Ct, k, reg, unit, mass, tol, maxiter, lists, columns, relaxing
     )
     bound, beta, conjugate = _certified(alpha, a, b, Ct, k, reg)
-    budget = effort * max(nit, 20)
+    multiple, least = effort
+    budget = multiple * max(nit, least)
     pool_rows, _, pool_mass, rounded_alpha, value, steps = round_small(
         a, b, Ct, k, reg, unit, mass, (reference, mu, lists, columns),
         (bound, alpha, beta, conjugate), rounding, budget, luck,

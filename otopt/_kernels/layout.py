@@ -1,9 +1,11 @@
-"""The two structs of arrays that the proximal kernels share with their callers."""
+"""What kernels share with their callers: structs of arrays, and the rounding of a bound."""
 
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+BOUND_ERROR = 8 * float(np.finfo(float).eps)  # of a semi-dual, relative to the sum of its terms
 
 
 class CandidateLists(NamedTuple):

@@ -4,7 +4,9 @@ from itertools import pairwise
 
 import numpy as np
 
-__all__ = ["logits", "offsets"]
+__all__ = ["DEEPEST", "logits", "offsets"]
+
+DEEPEST = 3  # hidden layers that the searches know
 
 
 def offsets(sizes, classes):

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from otopt._kernels.layout import CandidateLists, ColumnSolutions
+from otopt._kernels.layout import BOUND_ERROR, CandidateLists, ColumnSolutions
 from otopt._solvers.linear import solve_dense, solve_sparse, solve_two_level
 
 __all__ = ["FIRST_MARGIN", "Certificate", "ProximalDual"]
@@ -275,5 +275,5 @@ class ProximalDual:
         bound = math.fsum(self.a * alpha) - math.fsum(value)
         # Rounded down by the error of the terms: a bound in floating point as well.
         magnitude = np.abs(alpha).max() * self.a.sum() + np.abs(value).sum()
-        bound -= 8 * np.finfo(float).eps * float(magnitude)
+        bound -= BOUND_ERROR * float(magnitude)
         return Certificate(bound, alpha, beta, value, rows, mass)

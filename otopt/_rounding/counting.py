@@ -80,7 +80,7 @@ def smallest_support(a, b):
 
 def has_room(a, b, k):
     """Whether the sum of k (m,) exceeds the count by a tenth: near it, luck decides."""
-    slots = int(np.sum(k)) if np.ndim(k) else k * len(b)
+    slots = int(np.broadcast_to(k, len(b)).sum())
     most = max(len(a) + len(b) - 1, int(_columns_needed(a, b).sum()))
     # `smallest_support` is at most that, and dearer.
     return slots >= 1.1 * most or slots >= 1.1 * smallest_support(a, b)

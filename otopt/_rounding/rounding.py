@@ -20,8 +20,8 @@ REFILLS = 4
 WIDER = 4  # a second search has this many times the candidates
 DIVE_ABOVE = 3e-4  # relative gap from which a better support is looked for
 IMPROVE_ABOVE = 1e-3
-EFFORT = 5
-LEAST_EFFORT = 20  # of the relaxation
+EFFORT = 5  # Newton steps of the search, as a multiple of those of the relaxation
+LEAST_STEPS = 20  # that the relaxation counts for
 FREED = 0.3  # share of the columns that a neighbourhood sets free
 
 
@@ -37,11 +37,11 @@ class Rounded:
 
 
 def search_effort(roomy):
-    """Newton steps that the search may take, as a multiple of those of the relaxation.
+    """Return (multiple, least): the search may take multiple * max(steps, least) Newton steps.
 
-    Without room, more effort is rarely repaid.
+    `steps` are those of the relaxation. Without room, more effort is rarely repaid.
     """
-    return EFFORT if roomy else 1
+    return (EFFORT if roomy else 1), LEAST_STEPS
 
 
 def round_plan(problem, kernels, relaxed, certificate, *, search, options, effort):
@@ -109,7 +109,8 @@ class _Search:
         self.rng = np.random.default_rng(0)
         self.nit = 0
         self.has_room = has_room(problem.a, problem.b, problem.k)
-        self.budget = search_effort(self.has_room) * max(effort, LEAST_EFFORT)
+        multiple, least = search_effort(self.has_room)
+        self.budget = multiple * max(effort, least)
 
     def gap(self, rounded):
         return self.problem.relative_gap(rounded.value, self.certificate.bound)

@@ -194,7 +194,8 @@ class Search:
         try:
             g, change = least_change(S, residuals)
         except LinAlgError:  # LAPACK's iterations may fail, on finite matrices too
-            g, change = np.full(n, np.nan), scaled
+            self.hessian[:] = 0
+            return None
         H = (scaled + change) / radius**2
         if not (np.isfinite(g).all() and np.isfinite(H).all()):
             self.hessian[:] = 0

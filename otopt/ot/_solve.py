@@ -98,7 +98,7 @@ def solve(
         end = solve_small(
             problem, compiled, k, tol=settings.tol, maxiter=settings.maxiter, options=options
         )
-        if end is not None:
+        if end is not None:  # else the relaxation again: little beside the search that follows
             return assemble(problem, compiled, end, k, settings.tol, settings.started)
     warm = None
     if warm_start is not None:

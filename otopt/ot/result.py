@@ -42,9 +42,9 @@ class SparseColumns(NamedTuple):
     """A matrix that is not built yet: entries of column j are ``start[j]:start[j + 1]``."""
 
     start: NDArray  # (m + 1,)
-    rows: NDArray
-    mass: NDArray
-    height: int  # n
+    rows: NDArray  # (nnz,)
+    mass: NDArray  # (nnz,)
+    row_count: int
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,8 @@ class RelaxedPlan:
 
     Attributes
     ----------
+    entries : SparseColumns, scipy.sparse.csc_array or Tensor
+        What `plan` is made of.
     plan : scipy.sparse.csc_array, shape (n, m)
         Meets the column marginals exactly and the row marginals up to `marginal_error`.
         Columns in `excess_columns` may have more than k nonzeros. Built on first access.
@@ -72,7 +74,7 @@ class RelaxedPlan:
     (True, 0)
     """
 
-    entries: Any = field(repr=False)  # the plan, or its `SparseColumns`
+    entries: Any = field(repr=False)
     value: float
     excess_columns: NDArray
     marginal_error: float
@@ -84,8 +86,8 @@ class RelaxedPlan:
             return self.entries
         from scipy.sparse import csc_array
 
-        start, rows, mass, n = self.entries
-        plan = csc_array((mass, rows, start), shape=(n, len(start) - 1))
+        start, rows, mass, row_count = self.entries
+        plan = csc_array((mass, rows, start), shape=(row_count, len(start) - 1))
         plan.sort_indices()
         return plan
 

@@ -95,7 +95,7 @@ def test_a_stack_is_its_problems(k):
     identical(swapped, batch(A, B, COST, k))
 
 
-def odd(x, at, value):
+def with_entries(x, at, value):
     x = x.copy()
     x[at] = value
     return x
@@ -104,14 +104,14 @@ def odd(x, at, value):
 @pytest.mark.parametrize(
     "arrays",
     [
-        (A, B, odd(COST, (4, 2, 3), np.nan)),
-        (A, B, odd(COST, (4, 2, 3), -np.inf)),
-        (odd(A, (3, 1), -1e-3), B, COST),
-        (odd(A, (3, 1), np.nan), B, COST),
-        (A, odd(B, 5, 0.0), COST),
-        (A, odd(B, 5, 2 * B[5]), COST),
-        (odd(A, 2, 1e-200 * A[2]), odd(B, 2, 1e-200 * B[2]), COST),
-        (A, B, odd(COST, 3, 1e200 * COST[3])),
+        (A, B, with_entries(COST, (4, 2, 3), np.nan)),
+        (A, B, with_entries(COST, (4, 2, 3), -np.inf)),
+        (with_entries(A, (3, 1), -1e-3), B, COST),
+        (with_entries(A, (3, 1), np.nan), B, COST),
+        (A, with_entries(B, 5, 0.0), COST),
+        (A, with_entries(B, 5, 2 * B[5]), COST),
+        (with_entries(A, 2, 1e-200 * A[2]), with_entries(B, 2, 1e-200 * B[2]), COST),
+        (A, B, with_entries(COST, 3, 1e200 * COST[3])),
     ],
 )
 def test_a_stack_is_refused_in_the_words_of_its_problem(arrays):
@@ -123,9 +123,9 @@ def test_a_stack_is_refused_in_the_words_of_its_problem(arrays):
 
 
 def test_stacks_with_empty_rows_or_a_flat_cost():
-    a = odd(A, (1, slice(None)), np.where(np.arange(N) < 7, A[1], 0.0))
+    a = with_entries(A, (1, slice(None)), np.where(np.arange(N) < 7, A[1], 0.0))
     a[1] /= a[1].sum()
-    cost = odd(COST, 2, 0.0)
+    cost = with_entries(COST, 2, 0.0)
     identical(batch(a, B, cost, K), batch(list(a), list(B), list(cost), K))
 
 

@@ -10,19 +10,24 @@ import numpy as np
 from otopt._backend import kernels
 from otopt._core.validation import as_integer, as_positive_int, as_real
 from otopt._kernels import reference_mlp
+from otopt._kernels.reference_mlp import DEEPEST
 
 from .models import Network
 
 __all__ = ["MLP", "LeNet", "Linear"]
 
-DEEPEST = 3  # hidden layers of an MLP
 
-
+@dataclass(frozen=True)
 class _Dense(Network):
-    """What dense layers share; `_sizes` are inputs and hidden units."""
+    """What networks of dense layers share; `_sizes` are inputs and hidden units."""
 
     features: int
     _unit = 1.0
+
+    def __post_init__(self):
+        name = type(self).__name__
+        as_positive_int(name, "features", self.features)
+        as_integer(name, "classes", self.classes, low=2)
 
     @property
     def inputs(self) -> int:
@@ -57,13 +62,8 @@ class Linear(_Dense):
     1570
     """
 
-    features: int
     classes: int = 2
     _kind = "linear"
-
-    def __post_init__(self):
-        as_positive_int("Linear", "features", self.features)
-        as_integer("Linear", "classes", self.classes, low=2)
 
     @property
     def shapes(self) -> dict:
@@ -103,14 +103,12 @@ class MLP(_Dense):
     ((784, 64), (2, 32))
     """
 
-    features: int
     hidden: tuple = (64,)
     classes: int = 2
     _kind = "mlp"
 
     def __post_init__(self):
-        as_positive_int("MLP", "features", self.features)
-        as_integer("MLP", "classes", self.classes, low=2)
+        super().__post_init__()
         if np.ndim(self.hidden) != 1 or not 1 <= len(self.hidden) <= DEEPEST:
             message = (
                 f"MLP: `hidden` must be the units of 1 to {DEEPEST} hidden layers; got "
