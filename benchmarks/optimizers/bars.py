@@ -47,7 +47,9 @@ def summary(run):
         compare("nonsmooth", 1e-1, 0.0)
         compare("nonsmooth", 1e-3, -0.05, among=PATTERN_OR_SIMPLEX)
         compare("nonsmooth", 1e-3, None)
-    for name, tau in (("bounded", 1e-3), ("bounded", 1e-5), ("second", 1e-3)):
+    for name, tau in (
+        ("bounded", 1e-3), ("bounded", 1e-5), ("moved", 1e-3), ("moved", 1e-5), ("second", 1e-3)
+    ):  # fmt: skip
         if name in sets:
             compare(name, tau, None)
     if "second" in sets:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.stats import ortho_group
 
 from .more_wild import NON_NEGATIVE, RESIDUALS, ROWS, start
 from .second import SECOND
@@ -17,6 +18,7 @@ from .second import SECOND
 __all__ = ["SETS", "Problem", "problems"]
 
 NOISE = 1e-3
+SHIFT = 0.2
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,25 @@ def _bounded(name, number, m, x0):
     return Problem(name, _sum_of_squares(number, m), x0, np.stack([lower, upper], axis=1))
 
 
+def _moved():
+    """The smooth problems from starts nearby, and turned about their own.
+
+    Solvers whose constants were chosen by the smooth set gain nothing here from what they know.
+    """
+    found = []
+    for index, p in enumerate(_more_wild(_smooth)):
+        rng = np.random.default_rng(index)
+        shift = SHIFT * np.maximum(1, np.abs(p.x0)) * rng.standard_normal(p.n)
+        turn = ortho_group.rvs(p.n, random_state=rng)
+        found.append(Problem(f"{p.name} start", p.fun, p.x0 + shift))
+        found.append(Problem(f"{p.name} turned", _turned(p, turn), p.x0))
+    return found
+
+
+def _turned(p, turn):
+    return lambda x: p.fun(p.x0 + turn @ (x - p.x0))
+
+
 def _second():
     return [
         Problem(f"{name} n={n}", fun, start(n))
@@ -110,6 +131,7 @@ SETS = {
     "stochastic": lambda: _more_wild(_stochastic),
     "bounded": lambda: _more_wild(_bounded),
     "second": _second,
+    "moved": _moved,
 }
 
 

@@ -83,6 +83,19 @@ def test_noise_is_small_and_judged_without():
     assert stochastic.truth(stochastic.x0) == problems("smooth")[4].fun(stochastic.x0)
 
 
+def test_moved_problems_keep_what_is_to_be_found():
+    moved, smooth = problems("moved"), problems("smooth")
+    for p, nearby, turned in zip(smooth, moved[::2], moved[1::2], strict=True):
+        assert nearby.fun(p.x0) == turned.fun(p.x0) == p.fun(p.x0)
+        assert nearby.fun(nearby.x0) != p.fun(p.x0)
+    rosenbrock, turned = next(
+        (p, t) for p, t in zip(smooth, moved[1::2], strict=True) if p.name.startswith("04")
+    )
+    e = np.eye(2)
+    columns = [rosenbrock.x0 + d for d in (*e, *-e)]
+    assert not np.allclose([turned.fun(x) for x in columns], [rosenbrock.fun(x) for x in columns])
+
+
 def greedy(fun, x0, bounds, maxfev):
     while True:
         fun(x0)
