@@ -18,7 +18,7 @@ from .second import SECOND
 __all__ = ["SETS", "Problem", "problems"]
 
 NOISE = 1e-3
-SHIFT = 0.2
+SHIFT = 0.2  # of a start's entries, or of 1 where they are smaller
 
 
 @dataclass(frozen=True)
@@ -98,18 +98,18 @@ def _bounded(name, number, m, x0):
 
 
 def _moved():
-    """The smooth problems from starts nearby, and turned about their own.
+    """The smooth problems from starts nearby, then all of them turned about their own starts.
 
     Solvers whose constants were chosen by the smooth set gain nothing here from what they know.
     """
-    found = []
+    nearby, turned = [], []
     for index, p in enumerate(_more_wild(_smooth)):
         rng = np.random.default_rng(index)
         shift = SHIFT * np.maximum(1, np.abs(p.x0)) * rng.standard_normal(p.n)
+        nearby.append(Problem(f"{p.name} start", p.fun, p.x0 + shift))
         turn = ortho_group.rvs(p.n, random_state=rng)
-        found.append(Problem(f"{p.name} start", p.fun, p.x0 + shift))
-        found.append(Problem(f"{p.name} turned", _turned(p, turn), p.x0))
-    return found
+        turned.append(Problem(f"{p.name} turned", _turned(p, turn), p.x0))
+    return nearby + turned
 
 
 def _turned(p, turn):

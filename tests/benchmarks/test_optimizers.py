@@ -84,16 +84,18 @@ def test_noise_is_small_and_judged_without():
 
 
 def test_moved_problems_keep_what_is_to_be_found():
-    moved, smooth = problems("moved"), problems("smooth")
-    for p, nearby, turned in zip(smooth, moved[::2], moved[1::2], strict=True):
+    smooth, moved = problems("smooth"), problems("moved")
+    starts, turns = moved[: len(smooth)], moved[len(smooth) :]
+    for p, nearby, turned in zip(smooth, starts, turns, strict=True):
         assert nearby.fun(p.x0) == turned.fun(p.x0) == p.fun(p.x0)
         assert nearby.fun(nearby.x0) != p.fun(p.x0)
-    rosenbrock, turned = next(
-        (p, t) for p, t in zip(smooth, moved[1::2], strict=True) if p.name.startswith("04")
-    )
-    e = np.eye(2)
-    columns = [rosenbrock.x0 + d for d in (*e, *-e)]
-    assert not np.allclose([turned.fun(x) for x in columns], [rosenbrock.fun(x) for x in columns])
+    p, turned = smooth[2], turns[2]  # quadratic of rank one: a turn moves values, keeps their sum
+    around = p.x0 + np.concatenate([np.eye(p.n), -np.eye(p.n)])
+    values = np.array([[q.fun(x) for x in around] for q in (p, turned)])
+    assert not np.allclose(*values)
+    assert values[0].sum() == pytest.approx(values[1].sum())
+    quick = {p.name.split()[-1] for p in problems("moved", quick=True)}
+    assert quick == {"start", "turned"}
 
 
 def greedy(fun, x0, bounds, maxfev):
