@@ -117,7 +117,7 @@ class Centering(nn.Module):
         Parameters
         ----------
         logits : Tensor, shape (n, K)
-            Over the temperature already.
+            Over the temperature already; no rows change no average.
         temperature : float
             What they were divided by: the mean logit is remembered without it, so that it stays
             right where the temperature changes.
@@ -136,13 +136,16 @@ class Centering(nn.Module):
         unit = temperature if self.center == "logit" else 1.0
         targets = torch.log_softmax(logits - self.offset / unit, dim=1)
         if self.training:
-            self.offset.lerp_(self._batch_offset(logits, unit).to(self.offset), 1 - self.momentum)
+            self.offset.lerp_(self._batch_offset(logits, unit), 1 - self.momentum)
         return targets
 
     def _batch_offset(self, logits, unit):
+        """Offset of this batch alone; the one that is remembered where it has no samples."""
         active = self.gather_distributed
-        samples = processes.total(logits.new_tensor(len(logits)), active=active)
+        samples = processes.total(self.offset.new_tensor(len(logits)), active=active)
         if self.center == "logit":
-            return processes.total(logits.sum(dim=0), active=active) * unit / samples
-        log_posterior = torch.log_softmax(logits, dim=1)
-        return processes.logsumexp(log_posterior, 0, active=active) - torch.log(samples)
+            offset = processes.total(logits.sum(dim=0), active=active) * unit / samples
+        else:
+            log_posterior = torch.log_softmax(logits, dim=1)
+            offset = processes.logsumexp(log_posterior, 0, active=active) - torch.log(samples)
+        return torch.where(samples > 0, offset.to(self.offset), self.offset)

@@ -133,7 +133,8 @@ def logsumexp(x, dim, *, active=True):
     """
     if not active or count() == 1:
         return torch.logsumexp(x, dim)
-    peak = x.amax(dim)
+    # One process may have nothing, such as no masked patch; the collectives need it all the same.
+    peak = x.amax(dim) if x.shape[dim] else x.sum(dim) - torch.inf
     dist.all_reduce(peak, op=dist.ReduceOp.MAX)
     peak = torch.where(peak.isfinite(), peak, torch.zeros_like(peak))
     return total(torch.exp(x - peak.unsqueeze(dim)).sum(dim)).log() + peak

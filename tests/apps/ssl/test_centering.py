@@ -8,7 +8,7 @@ import torch
 
 import otopt
 from ml_apps.ssl import losses
-from ml_apps.ssl.centering import Centering, sinkhorn_posterior
+from ml_apps.ssl.centering import CENTERS, Centering, sinkhorn_posterior
 from ml_apps.ssl.prototypes import VMFPrototypes, koleo
 from tests.apps.ssl.cases import dino, patches, two_views
 
@@ -85,6 +85,17 @@ def test_moving_averages():
     expected = (l.log_softmax(1) - before).softmax(1)
     torch.testing.assert_close(prob.eval()(l).exp(), expected)
     assert torch.equal(prob.offset, before)
+
+
+@pytest.mark.parametrize("center", CENTERS)
+def test_a_batch_without_masked_patches_changes_nothing(center):
+    loss = dino("vmf", center, losses.IBOTPatchLoss)
+    z_a, z_b, mask = patches()
+    loss(z_a, z_b, mask)
+    before = loss.centering.offset.clone()
+    assert loss(z_a, z_b, torch.zeros_like(mask)) == 0
+    assert torch.equal(loss.centering.offset, before)
+    assert loss(z_a, z_b, mask).isfinite()
 
 
 def test_equal_concentrations_need_no_normaliser():

@@ -7,6 +7,7 @@ import torch
 import torch.distributed as dist
 
 from ml_apps.ssl import losses
+from ml_apps.ssl.centering import CENTERS
 from ml_apps.ssl.queue import MomentumQueue
 from tests.apps.ssl.cases import DIM, PROTOTYPES, TWO_VIEWS, dino, patches, two_views
 from tests.distributed.processes import on_processes
@@ -23,6 +24,10 @@ JOBS = {
     **{f"PsCo {a}": partial(psco, a) for a in ("sinkhorn", "bmatch", "cosine")},
     "iBOT prob": partial(dino, "vmf", "prob", losses.IBOTPatchLoss),
     "iBOT sinkhorn": partial(dino, "vmf", "sinkhorn", losses.IBOTPatchLoss),
+    **{
+        f"iBOT {center}, second half masked": partial(dino, "vmf", center, losses.IBOTPatchLoss)
+        for center in CENTERS
+    },
 }
 
 
@@ -37,6 +42,8 @@ def run(name, rank=0, size=1):
     values = []
     for seed in range(3):
         inputs = patches(seed=seed) if name.startswith("iBOT") else two_views(seed=seed)
+        if name.endswith("second half masked"):
+            inputs[2][: len(inputs[2]) // 2] = False
         z_a, z_b, *mask = (x.chunk(size)[rank] for x in inputs)
         value = loss(z_a @ weight, z_b @ weight, *mask)
         value.backward()
