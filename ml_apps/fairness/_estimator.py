@@ -49,8 +49,8 @@ class FairEstimator(BaseEstimator):
         self.min_group_size = min_group_size
         self.random_state = random_state
 
-    def _fit(self, X, y, sensitive_features, sample_weight, problem):
-        network = fit(self, X, y, sensitive_features, sample_weight, problem)
+    def _fit(self, X, y, sensitive_features, weight, problem):
+        network = fit(self, X, y, sensitive_features, weight, problem)
         self.coefs_, self.intercepts_ = network.weights, network.biases
         self.lam_, self.gap_ = network.lam, network.gap
         self.loss_curve_, self.n_iter_ = network.losses, len(network.losses)

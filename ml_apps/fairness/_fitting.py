@@ -17,7 +17,7 @@ from ._groups import FairnessWarning, read_groups, warn_about_size
 from ._network import arrays_of, build
 from ._training import Schedule, train
 
-__all__ = ["Fitted", "Problem", "check_parameters", "fit"]
+__all__ = ["Fitted", "Problem", "check_parameters", "check_weight", "fit"]
 
 FIRST_LAM, GROWTH, LADDER, HALVINGS = 0.1, 3.0, 8, 4  # the continuation of target_gap
 
@@ -85,17 +85,23 @@ def _hidden(estimator):
     return (sizes,) if isinstance(sizes, numbers.Integral) else tuple(sizes)
 
 
-def fit(estimator, X, y, sensitive_features, sample_weight, problem):
-    """Train for `lam` or search for the strength of `target_gap`."""
+def check_weight(estimator, X, sample_weight):
+    """Weights as an array, or None where all rows count alike."""
+    if sample_weight is None:
+        return None
+    weight = _check_sample_weight(sample_weight, X, dtype=X.dtype, ensure_non_negative=True)
+    if not weight.any():
+        message = f"{type(estimator).__name__}: `sample_weight` must not be zero everywhere."
+        raise ValueError(message)
+    return weight
+
+
+def fit(estimator, X, y, sensitive_features, weight, problem):
+    """Train for `lam` or search for the strength of `target_gap`; `weight` is checked."""
     name = type(estimator).__name__
     groups = _groups(estimator, name, sensitive_features, len(X))
-    weight = None
-    if sample_weight is not None:
-        weight = _check_sample_weight(sample_weight, X, dtype=X.dtype, ensure_non_negative=True)
+    if weight is not None:
         kept = weight > 0
-        if not kept.any():
-            message = f"{name}: `sample_weight` must not be zero everywhere."
-            raise ValueError(message)
         X, y, weight = X[kept], y[kept], weight[kept]
         groups = None if groups is None else groups._replace(number=groups.number[kept])
     work = _Work(estimator, X, y, weight, groups, problem)
@@ -156,7 +162,9 @@ class _Work:
             warn_about_size(name, self.groups.labels, counts, least, what)
             codes = np.where(counts >= least, np.cumsum(counts >= least) - 1, -1)
             all_codes.append(codes)
-            shares = counts[counts >= least] / max(counts[counts >= least].sum(), 1)
+            weight = None if self.weight is None else self.weight[rows]
+            mass = np.bincount(number[rows], weight, len(counts))[counts >= least]
+            shares = mass / mass.sum() if len(mass) else mass
             all_shares.append(None if self.estimator.cost == "range" else shares)
         return all_codes, all_shares
 

@@ -10,7 +10,7 @@ from sklearn.utils.validation import validate_data
 
 from . import _gaps
 from ._estimator import FairEstimator
-from ._fitting import Problem, check_parameters
+from ._fitting import Problem, check_parameters, check_weight
 from ._training import without_level
 
 __all__ = ["FairClassifier", "FairRegressor"]
@@ -160,7 +160,7 @@ class FairClassifier(ClassifierMixin, FairEstimator):
             Labels of groups, none missing; columns are intersected. None leaves the model
             unconstrained, with a `FairnessWarning` unless `lam` is 0.
         sample_weight : array_like, shape (N,), optional
-            Weights >= 0.
+            Weights >= 0: w is w copies of a row, and 0 is none.
 
         Returns
         -------
@@ -181,17 +181,21 @@ class FairClassifier(ClassifierMixin, FairEstimator):
         check_parameters(self, GIVEN)
         X, y = validate_data(self, X, y, dtype=[np.float64, np.float32])
         check_classification_targets(y)
-        kind = type_of_target(y, input_name="y", raise_unknown=True)
+        weight = check_weight(self, X, sample_weight)
+        counted = y if weight is None else y[weight > 0]
+        kind = type_of_target(counted, input_name="y", raise_unknown=True)
         if kind != "binary":
             message = (
                 f"FairClassifier: Only binary classification is supported. The type of the target "
                 f"is {kind}; fit one model for each class against the others."
             )
             raise ValueError(message)
-        self.classes_, code = np.unique(y, return_inverse=True)
+        self.classes_ = np.unique(counted)
         if len(self.classes_) < 2:
+            where = "" if weight is None else " among the rows of positive weight"
             message = (
-                f"FairClassifier: `y` must have two classes; got one class, {self.classes_[0]!r}."
+                f"FairClassifier: `y` must have two classes{where}; got one class, "
+                f"{self.classes_[0]!r}."
             )
             raise ValueError(message)
         strong = self.constraint == "strong_dp"
@@ -215,7 +219,8 @@ class FairClassifier(ClassifierMixin, FairEstimator):
             ),
             gap=gap,
         )
-        return self._fit(X, code.astype(X.dtype), sensitive_features, sample_weight, problem)
+        code = (y == self.classes_[1]).astype(X.dtype)
+        return self._fit(X, code, sensitive_features, weight, problem)
 
     def decision_function(self, X):
         """Log-odds of the second class.
@@ -326,7 +331,7 @@ class FairRegressor(RegressorMixin, FairEstimator):
             Labels of groups, none missing; columns are intersected. None leaves the model
             unconstrained, with a `FairnessWarning` unless `lam` is 0.
         sample_weight : array_like, shape (N,), optional
-            Weights >= 0.
+            Weights >= 0: w is w copies of a row, and 0 is none.
 
         Returns
         -------
@@ -346,7 +351,8 @@ class FairRegressor(RegressorMixin, FairEstimator):
             gap=lambda output, target, number, weight: _gaps.wasserstein(output, number, weight),
             scales_target=True,
         )
-        return self._fit(X, y.astype(X.dtype), sensitive_features, sample_weight, problem)
+        weight = check_weight(self, X, sample_weight)
+        return self._fit(X, y.astype(X.dtype), sensitive_features, weight, problem)
 
     def predict(self, X):
         """Predicted numbers.

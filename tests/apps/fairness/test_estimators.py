@@ -237,6 +237,44 @@ def test_sample_weights_are_copies_and_zeros_are_absence():
     assert weighted.gap_ == pytest.approx(repeated.gap_, abs=1e-3)
 
 
+COSTS = ("range", "pairwise_l1", "median", "variance")
+
+
+@pytest.mark.parametrize("scale", [1.0, 2.0**-10])
+@pytest.mark.parametrize("cost", COSTS)
+def test_weights_of_groups_are_copies_for_every_cost(cost, scale):
+    """The shares of the groups are those of their mass, not of their rows."""
+    X, y, group = people(n=150)
+    weight = np.array([1, 3, 2])[group]
+    copies = np.repeat(np.arange(len(y)), weight)
+    hard = (y > np.median(y)).astype(int)
+    for model, target in (
+        (FairRegressor(cost=cost, max_iter=50), y),
+        (FairClassifier("equalized_odds", cost=cost, max_iter=50), hard),
+    ):
+        weighted = clone(model).fit(
+            X, target, sensitive_features=group, sample_weight=scale * weight
+        )
+        repeated = clone(model).fit(X[copies], target[copies], sensitive_features=group[copies])
+        np.testing.assert_allclose(weighted.coefs_[0], repeated.coefs_[0], rtol=1e-9, atol=1e-12)
+        assert weighted.gap_ == pytest.approx(repeated.gap_, rel=1e-9)
+
+
+def test_classes_are_those_of_rows_that_count():
+    X, y, group = classes(n=60)
+    rest = {"sensitive_features": group, "sample_weight": (y == 1).astype(float)}
+    with pytest.raises(ValueError, match="two classes among the rows of positive weight; got one"):
+        FairClassifier().fit(X, y, **rest)
+    labels = np.where(np.arange(60) < 6, "none", np.where(y == 1, "yes", "no"))
+    kept = np.arange(60) >= 6
+    weighted = FairClassifier(max_iter=20).fit(
+        X, labels, sensitive_features=group, sample_weight=1.0 * kept
+    )
+    dropped = FairClassifier(max_iter=20).fit(X[kept], labels[kept], sensitive_features=group[kept])
+    assert weighted.classes_.tolist() == ["no", "yes"]
+    np.testing.assert_allclose(weighted.coefs_[0], dropped.coefs_[0], rtol=1e-9)
+
+
 def test_pipeline_and_grid_search():
     X, y, group = classes()
     pipeline = make_pipeline(StandardScaler(), FairClassifier(max_iter=40))
