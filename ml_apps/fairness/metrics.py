@@ -50,7 +50,8 @@ def demographic_parity_difference(y_true, y_pred, *, sensitive_features, sample_
     Raises
     ------
     ValueError
-        For inputs of different lengths, missing labels, more than two classes, weights < 0.
+        For inputs of different lengths, missing labels, more than two classes, classes of which
+        some are text and some numbers, weights < 0.
 
     Examples
     --------
@@ -60,6 +61,7 @@ def demographic_parity_difference(y_true, y_pred, *, sensitive_features, sample_
     """
     function = "demographic_parity_difference"
     _, y_pred, groups, weight = _read(function, y_true, y_pred, sensitive_features, sample_weight)
+    _one_kind(function, y_pred=y_pred)
     return _gaps.rate_gap(_positive(function, "y_pred", y_pred), groups.number, weight)
 
 
@@ -287,6 +289,7 @@ def _conditional(function, y_true, y_pred, sensitive_features, sample_weight, cl
     if y_true is None:
         message = f"{function}: `y_true` must be given; got None."
         raise ValueError(message)
+    _one_kind(function, y_true=y_true, y_pred=y_pred)
     labels = np.unique(np.concatenate([y_true, y_pred]))
     truth = _positive(function, "y_true", y_true, labels)
     selected = _positive(function, "y_pred", y_pred, labels)
@@ -322,6 +325,18 @@ def _read(function, y_true, y_pred, sensitive_features, sample_weight):
 
 def _scores(y_pred):
     return check_array(y_pred, ensure_2d=False, input_name="y_pred").astype(float)
+
+
+def _one_kind(function, **classes):
+    """Refuse text beside numbers: "1" and 1 would be two classes, and no prediction right."""
+    if len({isinstance(value, str) for y in classes.values() for value in y.tolist()}) > 1:
+        names = " and ".join(f"`{name}`" for name in classes)
+        dtypes = " and ".join(str(y.dtype) for y in classes.values())
+        message = (
+            f"{function}: {names} must hold classes of one kind, text or numbers; got {dtypes}; "
+            "code all alike, for example as 0 and 1."
+        )
+        raise ValueError(message)
 
 
 def _positive(function, name, y, labels=None):

@@ -109,6 +109,33 @@ def test_scores_are_no_classes(arguments, message):
         )
 
 
+@pytest.mark.parametrize("name", RATES[1:])
+@pytest.mark.parametrize(
+    ("y_true", "y_pred", "dtypes"),
+    [
+        (["no", "yes", "yes", "no"], [0, 1, 1, 0], "<U3 and int64"),
+        ([0, 1, 1, 0], ["0", "1", "1", "0"], "int64 and <U1"),
+        (np.array(["no", "yes"] * 2, dtype=object), np.array([True, False] * 2), "object and bool"),
+        (np.array(["no", 1] * 2, dtype=object), ["no", "yes"] * 2, "object and <U3"),
+    ],
+)
+def test_text_and_numbers_are_not_compared(name, y_true, y_pred, dtypes):
+    message = f"{name}: `y_true` and `y_pred` must hold classes of one kind.*; got {dtypes}; code"
+    with pytest.raises(ValueError, match=message):
+        getattr(fairness, name)(y_true, y_pred, sensitive_features=["a", "a", "b", "b"])
+
+
+def test_predictions_are_text_or_numbers():
+    y_pred = np.array(["no", 1, "no", 1], dtype=object)
+    with pytest.raises(ValueError, match=r"`y_pred` must hold classes of one kind.*; got object;"):
+        fairness.demographic_parity_difference(None, y_pred, sensitive_features=[0, 0, 1, 1])
+    text = np.array(["no", "yes", "yes", "yes"], dtype=object)
+    gap = fairness.equal_opportunity_difference(
+        text, text.astype(str), sensitive_features=[0, 0, 1, 1]
+    )
+    assert gap == 0.0
+
+
 def test_bad_numbers_are_refused():
     with pytest.raises(ValueError, match="NaN"):
         fairness.ks_parity_difference(None, [0.1, np.nan], sensitive_features=[0, 1])
