@@ -183,7 +183,8 @@ class Router(nn.Module):
         x : Tensor, shape (..., d_model)
             Any floating dtype.
         padding_mask : Tensor of bool, shape (...), optional
-            True where a token is padding: it is not routed and counts nowhere.
+            True where a token is padding: it is not routed and counts nowhere, and may hold
+            anything, NaN included.
 
         Returns
         -------
@@ -208,8 +209,10 @@ class Router(nn.Module):
             valid = ~padding_mask
         valid = valid.reshape(-1)
         self._wants_grad = torch.is_grad_enabled()
-        logits = self.logits(x.reshape(-1, self.d_model))
-        logits = torch.where(valid[:, None], logits, 0.0)  # padding may hold anything
+        tokens = x.reshape(-1, self.d_model)
+        if padding_mask is not None:  # it may hold anything: zero gradients times NaN are NaN
+            tokens = torch.where(valid[:, None], tokens, 0.0)
+        logits = self.logits(tokens)
         probs = logits.softmax(dim=1)
         with torch.no_grad():
             routing = self.select(logits.detach(), valid)

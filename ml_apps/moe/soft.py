@@ -38,7 +38,12 @@ class SoftMoE(nn.Module):
         self.scale = nn.Parameter(torch.ones(()))
 
     def forward(self, x, padding_mask=None):
-        """Outputs of tokens x (B, n, d), and the dispatch weights (B, n, m slots)."""
+        """Outputs of tokens x (B, n, d), and the dispatch weights (B, n, m slots).
+
+        Padding is in no slot and may hold anything; its outputs are those of a token of zeros.
+        """
+        if padding_mask is not None:  # a weight of zero times NaN is NaN
+            x = torch.where(padding_mask[..., None], 0.0, x)
         batch, _, d = x.shape
         unit = functional.normalize(self.directions.float(), dim=0)
         logits = self.scale * functional.normalize(x.float(), dim=-1) @ unit

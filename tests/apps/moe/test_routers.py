@@ -106,6 +106,30 @@ def test_padding_does_not_matter(name):
         other.update()
 
 
+@pytest.mark.parametrize("filler", [torch.nan, torch.inf])
+@pytest.mark.parametrize("name", [*MAKERS, "soft"])
+def test_padding_may_hold_anything(name, filler):
+    padding = (torch.arange(N) % 5 == 4).view(4, 24)
+
+    def outputs_and_gradients(filler):
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            experts = moe.FeedForwardExperts(M, D, 8)
+            if name == "soft":
+                layer = moe.SoftMoE(experts, D, M, 2)
+            else:
+                layer = moe.MoE(experts, MAKERS[name]())
+        x = tokens().view(4, 24, D).masked_fill(padding[..., None], filler).requires_grad_()
+        y, output = layer(x, padding)
+        found = [] if name == "soft" else output.losses.values()
+        (y[~padding].square().sum() + sum(found)).backward()
+        return [y, x.grad, *(p.grad for p in layer.parameters())]
+
+    for a, b in zip(outputs_and_gradients(filler), outputs_and_gradients(0.0), strict=True):
+        assert a.isfinite().all()
+        assert torch.equal(a, b)
+
+
 @pytest.mark.parametrize("name", MAKERS)
 def test_all_padding_and_no_tokens(name):
     router = make(name)
