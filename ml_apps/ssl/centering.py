@@ -23,6 +23,7 @@ from torch import nn
 
 from ml_apps.ssl import processes
 from ml_apps.ssl._check import choice, positive
+from ml_apps.ssl.terms import widened
 
 __all__ = ["CENTERS", "Centering", "sinkhorn_posterior"]
 
@@ -54,7 +55,7 @@ def sinkhorn_posterior(logits, *, rho=math.inf, iterations=3, gather_distributed
     -----
     O(iterations n K). `otopt.sinkhorn` finds the limit for any rho, with a certificate.
     """
-    logits = logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
+    logits = widened(logits)
     damping = 1.0 if rho == math.inf else rho / (1 + rho)
     rows, columns = 0.0, 0.0
     for _ in range(iterations):

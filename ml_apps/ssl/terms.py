@@ -32,6 +32,7 @@ __all__ = [
     "supervised_contrast",
     "uses_gram",
     "variance_hinge",
+    "widened",
     "without_diagonal",
 ]
 
@@ -67,6 +68,24 @@ def without_diagonal(square):
     """
     square.diagonal().zero_()
     return square
+
+
+def widened(z):
+    """Half precision as float32, the rest as it is: for sums that half precision cannot hold.
+
+    Parameters
+    ----------
+    z : Tensor
+
+    Returns
+    -------
+    Tensor
+    """
+    return z.float() if z.dtype in (torch.float16, torch.bfloat16) else z
+
+
+def _without_autocast(z):
+    return torch.autocast(z.device.type, enabled=False)
 
 
 def variance_hinge(z, *, eps=1e-4):
@@ -111,7 +130,8 @@ def off_diagonal_covariance(z, *, method="auto"):
     method : {"auto", "cov", "gram"}
         "cov" is O(n d^2) time and O(d^2) memory, "gram" O(n^2 d) and O(n^2); "auto" takes "gram"
         where d >= 1.5 n. "gram" loses digits where n is much larger than d and dimensions are
-        nearly uncorrelated, and it can be differentiated once.
+        nearly uncorrelated, and it can be differentiated once. It subtracts squares of sums over
+        d, so it works in float32 for half precision, and under autocast.
 
     Returns
     -------
@@ -179,9 +199,11 @@ def cross_correlation(z_a, z_b, *, method="auto"):
     """
     n, d = z_a.shape
     if uses_gram(n, d, method):
-        diagonal = (z_a * z_b).sum(dim=0) / n
-        squares = ((z_a @ z_a.T) * (z_b @ z_b.T)).sum() / n**2
-        return diagonal, squares - diagonal.square().sum()
+        with _without_autocast(z_a):
+            z_a, z_b = widened(z_a), widened(z_b)
+            diagonal = (z_a * z_b).sum(dim=0) / n
+            squares = ((z_a @ z_a.T) * (z_b @ z_b.T)).sum() / n**2
+            return diagonal, squares - diagonal.square().sum()
     correlation = (z_a.T / n) @ z_b
     diagonal = correlation.diagonal().clone()
     return diagonal, without_diagonal(correlation).square().sum()
@@ -260,19 +282,26 @@ class _GramOffDiagonal(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, z):
-        z_centred = z - z.mean(dim=0)
-        gram, columns = z_centred @ z_centred.T, z_centred.square().sum(dim=0)
-        ctx.save_for_backward(z, gram, columns)
-        return gram.square().sum() - columns.square().sum()
+        with _without_autocast(z):
+            z_centred = _centred(z)
+            gram, columns = z_centred @ z_centred.T, z_centred.square().sum(dim=0)
+            ctx.save_for_backward(z, gram, columns)
+            return gram.square().sum() - columns.square().sum()
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients):
         z, gram, columns = ctx.saved_tensors
-        z = z - z.mean(dim=0)
-        by_z = gram @ z
-        # Columns of both parts sum to 0: the centring has nothing left to project away.
-        return by_z.sub_(z.mul_(columns)).mul_(4 * gradients[0])
+        with _without_autocast(z):
+            z_centred = _centred(z)
+            by_z = gram @ z_centred
+            # Columns of both parts sum to 0: the centring has nothing left to project away.
+            return by_z.sub_(z_centred.mul_(columns)).mul_(4 * gradients[0]).to(z.dtype)
+
+
+def _centred(z):
+    z = widened(z)
+    return z - z.mean(dim=0)
 
 
 def supervised_contrast(logits, positives):

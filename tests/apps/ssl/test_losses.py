@@ -127,6 +127,50 @@ def test_barlow_by_hand():
         torch.testing.assert_close(losses.BarlowTwinsLoss(0.1, method=method)(z_a, z_b), expected)
 
 
+WIDE = {  # without the hinge, whose gradient jumps
+    "VICReg": lambda: losses.VICRegLoss(mu_param=0),
+    "VICReg samples": lambda: losses.VICRegLoss(mu_param=0, axis="sample", method="gram"),
+    "Barlow": losses.BarlowTwinsLoss,
+}
+
+
+def value_and_gradients(loss, z_a, z_b, backward_in_autocast=False, autocast=None):
+    z_a, z_b = (z.clone().requires_grad_() for z in (z_a, z_b))
+    with torch.autocast("cpu", autocast, enabled=autocast is not None):
+        value = loss(z_a, z_b)
+        if backward_in_autocast:
+            value.backward()
+    if not backward_in_autocast:
+        value.backward()
+    return value, z_a.grad, z_b.grad
+
+
+@pytest.mark.parametrize(
+    ("name", "inside"),
+    # PyTorch's own backward of a product is in half precision inside.
+    [*((name, False) for name in WIDE), ("VICReg", True), ("VICReg samples", True)],
+)
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_the_gram_route_is_in_single_precision_under_autocast(name, inside, dtype):
+    z = two_views(64, 512, dtype=torch.float32)
+    found = value_and_gradients(WIDE[name](), *z, inside, dtype)
+    for a, b in zip(found, value_and_gradients(WIDE[name](), *z), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("name", WIDE)
+def test_embeddings_of_half_precision_have_finite_gram_terms(name, dtype):
+    z = [z.to(dtype) for z in two_views(64, 512, dtype=torch.float32)]
+    value, *gradients = value_and_gradients(WIDE[name](), *z)
+    expected, *single = value_and_gradients(WIDE[name](), *(z.float() for z in z))
+    rtol = 2 * torch.finfo(dtype).eps
+    torch.testing.assert_close(value.float(), expected, rtol=rtol, atol=0)
+    for a, b in zip(gradients, single, strict=True):
+        assert a.dtype == dtype
+        assert (a.float() - b).norm() < 4 * rtol * b.norm()
+
+
 def test_spectral_by_hand():
     z_a, z_b = two_views(7, 5)
     a, b = (z / z.norm(dim=1, keepdim=True).clamp_min(1) for z in (z_a, z_b))
