@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch.autograd.function import once_differentiable
 
+from ml_apps.ssl.terms import widened
+
 __all__ = ["sum_over_chunks"]
 
 
@@ -20,7 +22,8 @@ def sum_over_chunks(function, z, weights, size):
     Parameters
     ----------
     function : callable
-        Returns a scalar; differentiable in its first three arguments.
+        Returns a scalar, which should be of float32 at least: many are added up. Differentiable in
+        its first three arguments.
     z : Tensor, shape (n, d)
     weights : Tensor, shape (n,)
     size : int
@@ -45,7 +48,7 @@ class _Sum(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, *gradients):  # pyright: ignore[reportIncompatibleMethodOverride]
         z, weights = ctx.saved_tensors
-        by_z, by_weights = torch.zeros_like(z), torch.zeros_like(weights)
+        by_z, by_weights = (widened(torch.zeros_like(x)) for x in (z, weights))
         for start in range(0, len(z), ctx.size):
             rows = slice(start, start + ctx.size)
             leaves = [x.detach().requires_grad_() for x in (z[rows], weights[rows], z)]
@@ -56,4 +59,5 @@ class _Sum(torch.autograd.Function):
             by_z += by_all
             if by_weight is not None:
                 by_weights[rows] += by_weight
-        return gradients[0] * by_z, gradients[0] * by_weights, None, None
+        by_z, by_weights = gradients[0] * by_z, gradients[0] * by_weights
+        return by_z.to(z.dtype), by_weights.to(weights.dtype), None, None

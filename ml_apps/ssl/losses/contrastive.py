@@ -121,13 +121,14 @@ class NTXentLoss(TwoViewLoss):
             scores = (block / self.temperature) @ z.T
         else:
             scores = self._transform(block @ z.T) / self.temperature
+        scores = terms.widened(scores)  # half precision can hold a product, but no sum of so many
         own = torch.arange(start, start + len(block), device=z.device)[:, None]
         twin = (own + len(z) // 2) % len(z)
         scores.scatter_(1, own, -math.inf)
         if self.decoupled:
             scores.scatter_(1, twin, -math.inf)
         elif self.similarity != "cos":
-            scores.scatter_(1, twin, positives[:, None])
+            scores.scatter_(1, twin, positives[:, None].to(scores.dtype))
         return torch.logsumexp(scores, dim=1).sum()
 
 

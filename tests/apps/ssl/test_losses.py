@@ -80,6 +80,27 @@ def test_ntxent_is_its_formula(decoupled, chunk_size):
         torch.testing.assert_close(found, simclr(*z, 0.2, f, decoupled, f))
 
 
+@pytest.mark.parametrize("similarity", ["cos", "abs", "sq"])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_contrasts_are_added_up_in_single_precision(dtype, similarity):
+    z = two_views(512, 16, dtype=torch.float32)
+    small = [x.to(dtype) for x in z]
+    whole, chunked = (
+        losses.NTXentLoss(0.2, similarity=similarity, chunk_size=c) for c in (None, 4)
+    )
+    for found, expected in (
+        (value_and_gradients(chunked, *small), value_and_gradients(whole, *small)),
+        (
+            value_and_gradients(chunked, *small),
+            value_and_gradients(whole, *(x.float() for x in small)),
+        ),
+        (value_and_gradients(chunked, *z, autocast=dtype), value_and_gradients(whole, *z)),
+    ):
+        assert found[0].dtype == torch.float32
+        for a, b in zip(found, expected, strict=True):
+            assert (a.float() - b.float()).norm() < 0.01 * b.float().norm()
+
+
 def test_vicreg_is_the_published_formula():
     z_a, z_b = two_views(16, 5)
     n, d = z_a.shape
