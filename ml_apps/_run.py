@@ -12,6 +12,7 @@ import datetime as dt
 import json
 import os
 import platform
+import tempfile
 import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -21,8 +22,9 @@ from rich.progress import track
 from rich.table import Table
 
 __all__ = [
-    "console", "environment", "exit_status", "measure_all", "missing", "parser", "resume",
-    "show_promises", "shown", "write", "write_lines",
+    "console", "environment", "exit_status", "measure_all", "missing", "output_file",
+    "output_folder", "parser", "positive_int", "resume", "show_promises", "shown", "write",
+    "write_lines",
 ]  # fmt: skip
 
 
@@ -33,8 +35,39 @@ def parser(module, description, *, quick):
     parser.add_argument("--resume", action="store_true", help="keep what the JSON holds, go on")
     parser.add_argument("--check", action="store_true", help="fail where a promise is broken")
     parser.add_argument("--minutes", type=float, help="start nothing after so many")
-    parser.add_argument("--out", type=Path, help="JSON to write, and the name of what goes with it")
+    parser.add_argument(
+        "--out", type=output_file, help="JSON to write, and the name of what goes with it"
+    )
     return parser
+
+
+def positive_int(text):
+    """Type of an argument: an integer >= 1."""
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"must be an integer >= 1; got {text!r}")
+    return int(text)
+
+
+def output_folder(text):
+    """Type of an argument: a folder, made and tried here, since after the work it is too late."""
+    folder = Path(text)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        message = f"must be where files can be written; got {text!r}: {error.strerror or error}"
+        raise argparse.ArgumentTypeError(message) from error
+    return folder
+
+
+def output_file(text):
+    """Type of an argument: a file in such a folder."""
+    path = Path(text)
+    if path.is_dir():
+        raise argparse.ArgumentTypeError(f"must be a file; got the folder {text!r}")
+    output_folder(path.parent)
+    return path
 
 
 def console(width):
@@ -116,7 +149,7 @@ def measure_all(
         if warm_up is not None:
             warm_up()
         for job in track(jobs, "measuring", console=console, disable=not console.is_terminal):
-            if minutes and time.monotonic() - started > 60 * minutes:
+            if minutes is not None and time.monotonic() - started > 60 * minutes:
                 break
             record = job[-1]()
             if keep is None:

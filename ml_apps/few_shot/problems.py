@@ -9,8 +9,9 @@ import numpy as np
 
 from ml_apps.data import load_images
 
-__all__ = ["Problem", "pair", "ten_classes"]
+__all__ = ["DATA", "Problem", "pair", "ten_classes"]
 
+DATA = ("mnist", "cifar10", "fashion_mnist", "digits")
 TESTS = 500  # images of each class of a pair
 
 

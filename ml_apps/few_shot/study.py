@@ -62,15 +62,19 @@ def main(argv=None):
     parser = argparse.ArgumentParser(prog="python -m ml_apps.few_shot.study",
                                      description=__doc__)  # fmt: skip
     parser.add_argument("--quick", action="store_true", help="3 seeds, n = 2 and 8")
-    parser.add_argument("--data", default="mnist", help="mnist, cifar10, fashion_mnist or digits")
+    parser.add_argument("--data", default="mnist", choices=problems.DATA)
     parser.add_argument("--nets", nargs="+", default=["lenet"], choices=["lenet", "mlp", "linear"])
-    parser.add_argument("--seeds", type=int, default=SEEDS, help=f"data seeds a cell ({SEEDS})")
+    parser.add_argument(
+        "--seeds", type=_run.positive_int, default=SEEDS, help=f"data seeds a cell ({SEEDS})"
+    )
     parser.add_argument("--only", help="a method, or lenet10: run only its cells")
     parser.add_argument("--minutes", type=float, help="stop after that long; the rest can wait")
-    parser.add_argument("--out", type=Path, help="folder of the JSON and the figures")
+    parser.add_argument(
+        "--out", type=_run.output_folder, default=str(RESULTS),
+        help="folder of the JSON and the figures",
+    )  # fmt: skip
     args = parser.parse_args(argv)
     console = _run.console(130)
-    folder = args.out or RESULTS
     threadpool_limits(1)
     import torch
 
@@ -80,21 +84,25 @@ def main(argv=None):
     except FileNotFoundError as error:
         console.print(f"{error}\nGoing on with the 8 x 8 digits of scikit-learn.", style="yellow")
         args.data = "digits"
-    path = folder / f"{args.data}{'_quick' if args.quick else ''}.json"
+    cells = jobs(args)
+    names = {name for _, net, _, _, method in cells for name in (net, method)}
+    if args.only is not None and args.only not in names:
+        parser.error(f"--only: must be one of {', '.join(sorted(names))}; got {args.only!r}")
+    path = args.out / f"{args.data}{'_quick' if args.quick else ''}.json"
     environment = _run.environment(("otopt", "numpy", "numba", "torch"))
     run = _run.resume({"environment": environment, "records": []}, path)
     done = {tuple(record["cell"]) for record in run["records"]}
     todo = [
         ("records", partial(measure, cell, args.quick))
-        for cell in jobs(args)
-        if cell not in done and (not args.only or args.only in cell)
+        for cell in cells
+        if cell not in done and (args.only is None or args.only in cell)
     ]
     _run.measure_all(
         todo, run, path, console,
         environment=environment, minutes=args.minutes, write=_run.write_lines,
     )  # fmt: skip
     report.show(run["records"], console)
-    for figure in report.draw(run["records"], folder, path.stem):
+    for figure in report.draw(run["records"], args.out, path.stem):
         console.print(f"figure: {figure}")
     return 0
 

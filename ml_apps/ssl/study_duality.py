@@ -10,16 +10,16 @@ import argparse
 import json
 import sys
 import time
-from pathlib import Path
 
 import torch
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from ml_apps import _run
 from ml_apps.ssl import evaluate, metrics
 from ml_apps.ssl.recipes import LOSSES
-from ml_apps.ssl.training import Config, Run, load_data, write_atomically
+from ml_apps.ssl.training import DATA, Config, Run, load_data, write_atomically
 
 __all__ = ["cells", "compare", "main", "measure"]
 
@@ -200,12 +200,15 @@ def main(argv=None):
         prog="python -m ml_apps.ssl.study_duality", description=__doc__
     )
     parser.add_argument("--quick", action="store_true", help="four losses, two seeds, 40 steps")
-    parser.add_argument("--data", nargs="+", default=["digits"], help="digits, fashion_mnist, ...")
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--steps", type=int, default=200)
-    parser.add_argument("--limit", type=int, default=4000, help="images that are used")
+    parser.add_argument("--data", nargs="+", default=["digits"], choices=DATA)
+    count = _run.positive_int
+    parser.add_argument("--seeds", type=count, default=5)
+    parser.add_argument("--steps", type=count, default=200)
+    parser.add_argument("--limit", type=count, default=4000, help="images that are used")
     parser.add_argument("--minutes", type=float, help="stop after so many")
-    parser.add_argument("--out", type=Path, default=Path("ssl_duality.json"), help="JSON, resumed")
+    parser.add_argument(
+        "--out", type=_run.output_file, default="ssl_duality.json", help="JSON, resumed"
+    )
     args = parser.parse_args(argv)
     torch.set_num_threads(1)  # networks this small only wait for each other's threads
     seeds, steps = (2, 40) if args.quick else (args.seeds, args.steps)
@@ -223,10 +226,9 @@ def main(argv=None):
     started = time.monotonic()
     try:
         for cell in track(todo, "training", console=console, disable=not console.is_terminal):
-            if args.minutes and time.monotonic() - started > 60 * args.minutes:
+            if args.minutes is not None and time.monotonic() - started > 60 * args.minutes:
                 break
             records.append(cell | measure(**cell, limit=args.limit))
-            path.parent.mkdir(parents=True, exist_ok=True)
             run = {"torch": torch.__version__, "limit": args.limit, "runs": records}
             write_atomically(path, (json.dumps(run, indent=1) + "\n").encode())
     except KeyboardInterrupt:

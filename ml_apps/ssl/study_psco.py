@@ -204,7 +204,7 @@ def draw(run, path):
 def main(argv=None):
     """Run what is missing, print, draw; exit status 1 with --check where a promise is broken."""
     parser = _run.parser("ml_apps.ssl.study_psco", __doc__, quick="two seeds, 30 steps, 40 tasks")
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--seeds", type=_run.positive_int, default=5)
     args = parser.parse_args(argv)
     torch.set_num_threads(1)  # networks this small only wait for each other's threads
     console = _run.console(120)

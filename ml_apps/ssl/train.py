@@ -9,13 +9,15 @@ import sys
 from dataclasses import fields
 from pathlib import Path
 
+import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from ml_apps import _run
 from ml_apps.ssl import evaluate, metrics
 from ml_apps.ssl.models import ENCODERS
 from ml_apps.ssl.recipes import METHODS
-from ml_apps.ssl.training import Config, Run, load_data
+from ml_apps.ssl.training import DATA, Config, Run, load_data
 
 __all__ = ["main"]
 
@@ -24,30 +26,25 @@ def main(argv=None):
     """Train and evaluate; the exit status is 130 after Ctrl-C."""
     parser = argparse.ArgumentParser(prog="python -m ml_apps.ssl.train", description=__doc__)
     parser.add_argument("--method", choices=METHODS)
-    parser.add_argument("--data", help="digits, mnist, fashion_mnist, cifar10, omniglot")
+    parser.add_argument("--data", choices=DATA)
     parser.add_argument("--encoder", choices=ENCODERS)
     parser.add_argument("--config", type=Path, help="JSON with any field of training.Config")
-    parser.add_argument("--steps", type=int)
-    parser.add_argument("--batch", type=int)
-    parser.add_argument("--limit", type=int, help="use so many images")
+    parser.add_argument("--steps", type=_run.positive_int)
+    parser.add_argument("--batch", type=_run.positive_int)
+    parser.add_argument("--limit", type=_run.positive_int, help="use so many images")
     parser.add_argument("--seed", type=int)
     parser.add_argument("--device")
-    parser.add_argument("--out", type=Path, help="folder of checkpoint.pt and metrics.jsonl")
+    parser.add_argument(
+        "--out", type=_run.output_folder, help="folder of checkpoint.pt and metrics.jsonl"
+    )
     args = parser.parse_args(argv)
     console = Console()
-    chosen = json.loads(args.config.read_text()) if args.config else {}
-    names = {f.name for f in fields(Config)}
-    if unknown := set(chosen) - names:
-        parser.error(f"--config: no such field: {', '.join(sorted(unknown))}; there are {names}")
-    chosen |= {k: v for k, v in vars(args).items() if k in names and v is not None}
-    if "widths" in chosen:
-        chosen["widths"] = tuple(chosen["widths"])
-    if chosen.get("data", "digits") != "digits":
-        chosen.setdefault("encoder", "conv")
-    config = Config(**chosen)
-
-    images, labels = load_data(config.data, limit=config.limit)
-    run = Run(config, images, args.out).resume()
+    try:
+        config = _configure(args)
+        images, labels = load_data(config.data, limit=config.limit)
+        run = Run(config, images, args.out).resume()
+    except (OSError, TypeError, ValueError) as error:
+        parser.error(str(error))
     if run.step:
         console.print(f"going on from step {run.step}")
     columns = (
@@ -79,6 +76,36 @@ def main(argv=None):
         with (args.out / "metrics.jsonl").open("a") as file:
             file.write(json.dumps({"step": run.step} | result) + "\n")
     return 0
+
+
+def _configure(args):
+    """The configuration of file and arguments; arguments win."""
+    try:
+        chosen = json.loads(args.config.read_text()) if args.config else {}
+    except (OSError, ValueError) as error:
+        raise ValueError(f"--config: must be a JSON file; got {args.config}: {error}") from error
+    if not isinstance(chosen, dict):
+        raise ValueError(f"--config: must hold an object of fields; got {chosen!r}")
+    names = {f.name for f in fields(Config)}
+    if unknown := chosen.keys() - names:
+        raise ValueError(
+            f"--config: no such field: {', '.join(sorted(unknown))}; there are "
+            f"{', '.join(sorted(names))}"
+        )
+    chosen |= {k: v for k, v in vars(args).items() if k in names and v is not None}
+    if "widths" in chosen:
+        chosen["widths"] = tuple(chosen["widths"])
+    if chosen.get("data", "digits") != "digits":
+        chosen.setdefault("encoder", "conv")
+    config = Config(**chosen)
+    try:
+        torch.empty(0, device=config.device)
+    except (AssertionError, RuntimeError) as error:  # the former where CUDA is not compiled in
+        reason = str(error).splitlines()[0]
+        raise ValueError(
+            f"--device: must be one that PyTorch can use here; got {config.device!r}: {reason}"
+        ) from error
+    return config
 
 
 if __name__ == "__main__":

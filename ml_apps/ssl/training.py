@@ -15,11 +15,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ml_apps.data import IMAGES, load_images
 from ml_apps.ssl import augment, optim, recipes
-from ml_apps.ssl._check import choice
+from ml_apps.ssl._check import choice, positive
 
-__all__ = ["Config", "Run", "load_data", "write_atomically"]
+__all__ = ["DATA", "Config", "Run", "load_data", "write_atomically"]
 
+DATA = ("digits", *IMAGES)
 OPTIMIZERS = {
     "adamw": torch.optim.AdamW,
     "lars": optim.LARS,
@@ -34,7 +36,7 @@ class Config:
     Attributes
     ----------
     method, data, encoder : str
-        See `recipes.METHODS`, `load_data` and `models.ENCODERS`.
+        See `recipes.METHODS`, `DATA` and `models.ENCODERS`.
     steps, batch : int
     lr, weight_decay : float
         Of the optimiser.
@@ -52,6 +54,11 @@ class Config:
     limit : int or None
         Images that are used.
     device : str
+
+    Raises
+    ------
+    ValueError
+        If `steps`, `batch` or `limit` is not positive.
     """
 
     method: str = "vicreg"
@@ -70,6 +77,11 @@ class Config:
     limit: int | None = None
     device: str = "cpu"
 
+    def __post_init__(self):
+        positive("Config", steps=self.steps, batch=self.batch)
+        if self.limit is not None:
+            positive("Config", limit=self.limit)
+
 
 def load_data(name, split="train", limit=None):
     """Images in [0, 1] of shape (n, c, h, w) and their labels.
@@ -77,7 +89,7 @@ def load_data(name, split="train", limit=None):
     Parameters
     ----------
     name : str
-        "digits" (scikit-learn's, 8 x 8, two thirds for training) or a name that
+        One of `DATA`: "digits" (scikit-learn's, 8 x 8, two thirds for training) or what
         `ml_apps.data.load_images` knows.
     split : {"train", "test"}
     limit : int, optional
@@ -87,7 +99,13 @@ def load_data(name, split="train", limit=None):
     -------
     images : Tensor of float32, shape (n, c, h, w)
     labels : Tensor of int64, shape (n,)
+
+    Raises
+    ------
+    ValueError, FileNotFoundError
+        If there are no such data, or not here.
     """
+    choice("load_data", "name", name, DATA)
     if name == "digits":
         from sklearn.datasets import load_digits
 
@@ -97,8 +115,6 @@ def load_data(name, split="train", limit=None):
         chosen = order[:cut] if split == "train" else order[cut:]
         images, labels = digits.images[chosen] / 16, digits.target[chosen]
     else:
-        from ml_apps.data import load_images
-
         images, labels = load_images(name, split)
         images = images / np.float32(255)
     x = torch.as_tensor(np.ascontiguousarray(images[:limit]), dtype=torch.float32)

@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from threadpoolctl import threadpool_limits
 
+from ml_apps import _run
+
 from . import page, solve
 from .parts import PARTS
 
@@ -19,7 +21,9 @@ def main(argv=None):
     parser = argparse.ArgumentParser(
         prog="python -m ml_apps.tour", description="What otopt does, on real inputs, in a minute."
     )
-    parser.add_argument("--out", default="tour", help="folder for page and pictures (tour)")
+    parser.add_argument(
+        "--out", type=_run.output_folder, default="tour", help="folder for page and pictures (tour)"
+    )
     names = {part.__name__.rpartition(".")[2]: part for part in PARTS}
     parser.add_argument("--only", nargs="+", choices=names, help="parts to run, of all five")
     args = parser.parse_args(argv)

@@ -27,7 +27,9 @@ def main(argv=None):
     """Measure, print, write; exit status 1 with --check where a promise is broken."""
     quick = "scikit-learn's data, two seeds"
     parser = _run.parser("ml_apps.fairness.compare", __doc__, quick=quick)
-    parser.add_argument("--seeds", type=int, help="splits of each data set (2 or 5, by task)")
+    parser.add_argument(
+        "--seeds", type=_run.positive_int, help="splits of each data set (2 or 5, by task)"
+    )
     parser.add_argument("--task", action="append", help="only this task; may be repeated")
     args = parser.parse_args(argv)
     console = _run.console(150)
@@ -83,6 +85,9 @@ def _jobs(tasks, seeds, run, console):
     done = {(r["task"], r["method"], r["seed"]) for r in run["records"]}
     rows = functools.lru_cache(maxsize=1)(split)
 
+    def splits(task):
+        return task.seeds if seeds is None else seeds
+
     def record(task, seed, method):
         data = rows(task, seed)
         if task.name not in run["null"]:
@@ -91,9 +96,9 @@ def _jobs(tasks, seeds, run, console):
 
     return [
         ("records", functools.partial(record, task, seed, method))
-        for seed in range(max((seeds or task.seeds for task in tasks), default=0))
+        for seed in range(max(map(splits, tasks), default=0))
         for task in tasks
-        if seed < (seeds or task.seeds)
+        if seed < splits(task)
         for method in task.methods
         if (task.name, method, seed) not in done and method not in left_out
     ]

@@ -27,8 +27,10 @@ def main(argv=None):
     """Measure, print, write; exit status 1 with --check where a promise is broken."""
     quick = "three routers, two seeds, 120 steps"
     parser = _run.parser("ml_apps.moe.compare", __doc__, quick=quick)
-    parser.add_argument("--seeds", type=int, help="seeds (5; 2 with --quick)")
-    parser.add_argument("--steps", type=int, help="training steps (400; 120 with --quick)")
+    parser.add_argument("--seeds", type=_run.positive_int, help="seeds (5; 2 with --quick)")
+    parser.add_argument(
+        "--steps", type=_run.positive_int, help="training steps (400; 120 with --quick)"
+    )
     parser.add_argument("--router", action="append", help="only this one; may be repeated")
     args = parser.parse_args(argv)
     console = _run.console(150)
@@ -37,7 +39,9 @@ def main(argv=None):
     unknown = sorted(set(names) - set(METHODS))
     if unknown:
         parser.error(f"no router {unknown}; there are {list(METHODS)}")
-    steps = args.steps or (120 if args.quick else 400)
+    usual_steps, usual_seeds = (120, 2) if args.quick else (400, 5)
+    steps = usual_steps if args.steps is None else args.steps
+    seeds = usual_seeds if args.seeds is None else args.seeds
     environment = _run.environment(PACKAGES)
     run = {"environment": environment, "steps": steps, "records": []}
     if args.resume:
@@ -50,7 +54,7 @@ def main(argv=None):
     done = {(r["router"], r["seed"]) for r in run["records"]}
     jobs = [
         ("records", functools.partial(run_one, name, seed, steps))
-        for seed in range(args.seeds or (2 if args.quick else 5))  # an early stop leaves whole ones
+        for seed in range(seeds)  # an early stop leaves whole ones
         for name in names
         if (name, seed) not in done
     ]
