@@ -38,8 +38,8 @@ def dispatch(x, output, num_experts, capacity=None):
     n, k = output.indices.shape
     place = _places(output, num_experts, capacity).reshape(-1)
     buffers = x.new_zeros(num_experts * capacity + 1, x.shape[1])
-    tokens = x[:, None].expand(n, k, x.shape[1]).reshape(n * k, -1)
-    return buffers.index_copy(0, place, tokens)[:-1].view(num_experts, capacity, -1)
+    tokens = x[:, None].expand(n, k, x.shape[1]).reshape(n * k, x.shape[1])
+    return buffers.index_copy(0, place, tokens)[:-1].view(num_experts, capacity, x.shape[1])
 
 
 def combine(y, output):

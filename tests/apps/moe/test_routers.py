@@ -137,8 +137,11 @@ def test_all_padding_and_no_tokens(name):
     if name != "base":
         output = router(x, torch.ones(N, dtype=torch.bool))
         assert not output.keep.any()
-    output = router(x[:0])
-    assert len(output.indices) == 0
+    layer = moe.MoE(moe.FeedForwardExperts(M, D, 8), router)
+    for empty in (x[:0], x[:0].view(3, 0, D)):
+        y, output = layer(empty)
+        assert y.shape == empty.shape
+        assert len(output.indices) == 0
     router.update()
     assert all(value.isfinite().all() for value in router.state_dict().values())
 
