@@ -214,8 +214,12 @@ class Router(nn.Module):
             tokens = torch.where(valid[:, None], tokens, 0.0)
         logits = self.logits(tokens)
         probs = logits.softmax(dim=1)
+        # numba's kernels cannot be traced; as a decorator it would import the compiler for all.
+        select = self.select
+        if torch.compiler.is_compiling():
+            select = torch.compiler.disable(select)
         with torch.no_grad():
-            routing = self.select(logits.detach(), valid)
+            routing = select(logits.detach(), valid)
         self._count_forward()
         found = {}
         if self.training:

@@ -163,6 +163,28 @@ def test_half_precision_keeps_state_in_single(name):
     assert router(tokens(2).bfloat16()).weights.dtype == torch.float32
 
 
+@pytest.mark.filterwarnings("ignore")  # PyTorch's compiler causes them itself as it looks around
+@pytest.mark.parametrize("name", ["price", "price plan", "switch", "sign", "paper rows"])
+def test_layers_can_be_compiled(name):
+    """Up to the selection, which is left to its own kernels."""
+    torch.compiler.reset()
+    x = tokens()
+
+    def two_steps(compiled):
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            layer = moe.MoE(moe.FeedForwardExperts(M, D, 8), MAKERS[name]())
+        run = torch.compile(layer, backend="eager") if compiled else layer
+        for _ in range(2):
+            y, output = run(x)
+            (y.square().mean() + sum(output.losses.values())).backward()
+            moe.update(layer)
+        return [y, *(p.grad for p in layer.parameters()), *layer.buffers()]
+
+    for found, expected in zip(two_steps(True), two_steps(False), strict=True):
+        torch.testing.assert_close(found, expected)
+
+
 def test_dispatch_and_combine_are_gather_and_weighted_sum():
     router = make("price k2")
     x = tokens()
