@@ -44,10 +44,11 @@ class VICRegLoss(TwoViewLoss):
     lambda_param, mu_param, nu_param : float
         Weights of invariance, variance and covariance, scaled as in the authors' code.
     repulsion : {"square", "exp"}
-        "exp" is VICReg-exp.
+        "exp" is VICReg-exp, the logarithm of a sum over other dimensions: it needs two.
     axis : {"dim", "sample"}
         "sample" applies variance and covariance to the transposed embeddings; with "exp" this is
-        VICReg-ctr, a contrastive loss: the variance then controls the norms of embeddings.
+        VICReg-ctr, a contrastive loss: the variance then controls the norms of embeddings. It is
+        one over dimensions, and needs two.
     tau : float
         Temperature of "exp". Ours: set it for your data.
     method : {"auto", "cov", "gram"}
@@ -104,6 +105,11 @@ class VICRegLoss(TwoViewLoss):
         self.method, self.eps = method, eps
 
     def _terms(self, z_a, z_b):
+        if z_a.shape[1] < 2 and (self.repulsion == "exp" or self.axis == "sample"):
+            raise ValueError(
+                'VICRegLoss: embeddings must have d >= 2 for repulsion="exp" and axis="sample"; '
+                f"got d = {z_a.shape[1]}; widen them, or use the defaults"
+            )
         invariance = terms.invariance(z_a, z_b)
         if self.axis == "sample":
             z_a, z_b = z_a.T, z_b.T

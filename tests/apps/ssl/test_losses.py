@@ -131,6 +131,14 @@ def test_vicreg_exp_by_hand_and_its_blind_side():
     torch.testing.assert_close(squares(sign * z_a, sign * z_b), squares(z_a, z_b))
 
 
+def test_vicreg_between_dimensions_needs_two():
+    z = two_views(8, 1)
+    assert losses.VICRegLoss()(*z).isfinite()
+    for settings in ({"repulsion": "exp"}, {"axis": "sample"}):
+        with pytest.raises(ValueError, match=r"must have d >= 2 for .*; got d = 1; widen them"):
+            losses.VICRegLoss(**settings)(*z)
+
+
 def test_vicreg_ctr_is_vicreg_exp_of_the_transposed():
     z_a, z_b = two_views(9, 7)
     ctr = losses.VICRegLoss(repulsion="exp", axis="sample").components(z_a, z_b)
