@@ -48,7 +48,7 @@ class Fitted:
 def check_parameters(estimator, constraints):
     """Refuse what no fit can use, before any work."""
     name = type(estimator).__name__
-    if estimator.constraint not in constraints:
+    if estimator.constraint not in tuple(constraints):  # a list has no place in a dictionary
         message = (
             f"{name}: `constraint` must be one of {', '.join(constraints)}; "
             f"got {estimator.constraint!r}."
@@ -82,7 +82,15 @@ def _refuse(name, parameter, value, kind, low, *, strict=False):
 
 def _hidden(estimator):
     sizes = estimator.hidden_layer_sizes
-    return (sizes,) if isinstance(sizes, numbers.Integral) else tuple(sizes)
+    if isinstance(sizes, numbers.Integral):
+        return (sizes,)
+    if not np.iterable(sizes):
+        message = (
+            f"{type(estimator).__name__}: `hidden_layer_sizes` must be a tuple of integers, () for "
+            f"a linear model; got {sizes!r}."
+        )
+        raise ValueError(message)
+    return tuple(sizes)
 
 
 def check_weight(estimator, X, sample_weight):
@@ -134,8 +142,9 @@ class _Work:
     def __init__(self, estimator, X, y, weight, groups, problem):
         self.estimator, self.problem, self.groups = estimator, problem, groups
         self.target, self.weight = y, weight
-        self.shift, self.scale = _moments(X, weight)
-        self.y_shift, self.y_scale = _moments(y[:, None], weight)
+        name = type(estimator).__name__
+        self.shift, self.scale = _moments(name, "X", X, weight)
+        self.y_shift, self.y_scale = _moments(name, "y", y[:, None], weight)
         if not problem.scales_target:
             self.y_shift, self.y_scale = self.y_shift * 0, self.y_scale * 0 + 1
         self.X = torch.as_tensor((X - self.shift) / self.scale)
@@ -223,10 +232,20 @@ class _Work:
         return weights, biases
 
 
-def _moments(X, weight):
+def _moments(function, name, X, weight):
     """Mean and standard deviation of columns; 1 where a column is constant."""
-    mean = np.average(X, axis=0, weights=weight)
-    std = np.sqrt(np.average((X - mean) ** 2, axis=0, weights=weight))
+    with np.errstate(over="ignore", invalid="ignore"):  # said below, as an error
+        mean = np.average(X, axis=0, weights=weight)
+        std = np.sqrt(np.average((X - mean) ** 2, axis=0, weights=weight))
+    lost = ~np.isfinite(std) | ((std == 0) & (X.min(axis=0) < X.max(axis=0)))
+    if lost.any():
+        column = int(lost.argmax())
+        message = (
+            f"{function}: `{name}` must hold numbers whose squares {X.dtype} can add up; got "
+            f"absolute values up to {np.abs(X[:, column]).max():.3g} in column {column}; change "
+            "their unit."
+        )
+        raise ValueError(message)
     flat = std <= 10 * np.finfo(X.dtype).eps * np.abs(mean)
     return mean.astype(X.dtype), np.where(flat | (std == 0), 1, std).astype(X.dtype)
 

@@ -332,6 +332,11 @@ X, y, GROUP = classes(n=40)
         ({"max_iter": 0}, "`max_iter` must be an integer >= 1"),
         ({"batch_size": 2.5}, "`batch_size` must be an integer >= 1; got 2.5"),
         ({"hidden_layer_sizes": (4, 0)}, "`hidden_layer_sizes` must be an integer >= 1; got 0"),
+        (
+            {"hidden_layer_sizes": None},
+            r"must be a tuple of integers, \(\) for a linear .* got None",
+        ),
+        ({"constraint": ["strong_dp"]}, r"`constraint` must be one of .* got \['strong_dp'\]"),
         ({"min_group_size": 0}, "`min_group_size` must be an integer >= 1"),
         ({"cost": "std"}, "`cost` must be one of range"),
     ],
@@ -412,6 +417,24 @@ def test_ctrl_c_keeps_the_model(monkeypatch):
     with pytest.warns(FairnessWarning, match="stopped after 6 of 200 steps; the model is kept"):
         model = FairClassifier(lam=0).fit(X, y, sensitive_features=group)
     assert model.predict(X).shape == (60,)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "scale"),
+    [("float64", 1e160), ("float64", 1e300), ("float64", 1e-170), ("float32", 1e25),
+     ("float32", 1e-30)],
+)  # fmt: skip
+def test_numbers_whose_squares_are_lost_are_refused(dtype, scale):
+    rest = {"sensitive_features": GROUP}
+    far = (X * [1, 1, scale, 1]).astype(dtype)
+    message = f"`X` must hold numbers whose squares {dtype} can add up; got .* in column 2; change"
+    for model in (FairClassifier(), FairRegressor()):
+        with pytest.raises(ValueError, match=message):
+            model.fit(far, y, **rest)
+    with pytest.raises(
+        ValueError, match=message.replace("`X`", "`y`").replace("column 2", "column 0")
+    ):
+        FairRegressor().fit(X.astype(dtype), X[:, 0] * scale, **rest)
 
 
 def test_an_explosion_is_named():
