@@ -128,6 +128,11 @@ def guess_and_check(
     ValueError, TypeError
         For arguments that break the rules above, before any work.
 
+    Warns
+    -----
+    RuntimeWarning
+        `checkpoint` could no longer be written.
+
     Notes
     -----
     Numbers come from Philox4x32-10 [1]_ with the seed as its key and the index of the candidate in

@@ -181,7 +181,7 @@ class GuessAndCheck:
         if path is None:
             return
         _checkpoint.write(
-            path, self._digest(), indices=np.array(self.indices, np.int64),
+            NAME, path, self._digest(), indices=np.array(self.indices, np.int64),
             values=np.array(self.values), counts=[self.checked, self.nfev, self.failed],
             best=np.array(self.best, float),
         )  # fmt: skip

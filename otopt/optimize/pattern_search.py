@@ -142,7 +142,7 @@ def pattern_search(
     Warns
     -----
     RuntimeWarning
-        `x0` was not feasible.
+        `x0` was not feasible, or `checkpoint` could no longer be written.
     ConvergenceWarning
         The default `maxfev` was used up.
 
