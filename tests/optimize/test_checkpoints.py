@@ -1,13 +1,16 @@
 """Checkpoints: what goes on from them, what they refuse, and when."""
 
 import functools
+import subprocess
+import sys
 
 import numpy as np
 import pytest
+from scipy.optimize import Bounds, LinearConstraint
 
 import otopt
 from otopt.optimize import _checkpoint
-from tests.optimize.objectives import Counted
+from tests.optimize.objectives import Counted, same
 
 SEARCHES = {
     "pattern_search": functools.partial(otopt.pattern_search, x0=[0.0, 0.0], maxfev=30),
@@ -28,12 +31,89 @@ def fails_beyond_one(x):
     return float((x[0] - 3) ** 2 + x[1] ** 2)
 
 
+# Going on
+
+
 def test_what_the_first_evaluation_raises_is_passed_on_as_long_as_none_is_known(tmp_path):
     path = tmp_path / "search.npz"
     otopt.pattern_search(fails_beyond_one, [2.0, 0.0], maxfev=0, checkpoint=path)
     for _ in range(2):
         with pytest.raises(RuntimeError, match="no value there"):
             otopt.pattern_search(fails_beyond_one, [2.0, 0.0], checkpoint=path)
+
+
+def test_another_process_goes_on(tmp_path):
+    path = tmp_path / "search.npz"
+    code = (
+        "import sys, otopt\n"
+        "from scipy.optimize import LinearConstraint as L\n"
+        "from tests.optimize.test_checkpoints import bowl\n"
+        "otopt.pattern_search(bowl, [0., 0.], constraints=L([[1, 1]], -9, 0.4), maxfev=20,"
+        " checkpoint=sys.argv[1])\n"
+    )
+    subprocess.run([sys.executable, "-c", code, str(path)], check=True)
+    fun = Counted(bowl)
+    constraint = LinearConstraint(np.array([[1.0, 1.0]]), [-9], [0.4])
+    rest = otopt.pattern_search(fun, [0.0, 0.0], constraints=[constraint], checkpoint=path)
+    whole = otopt.pattern_search(bowl, [0.0, 0.0], constraints=constraint)
+    same(whole, rest)
+    assert len(fun.points) == whole.nfev - 20
+
+
+def test_the_same_bounds_in_another_form_go_on(tmp_path):
+    path = tmp_path / "search.npz"
+    otopt.pattern_search(
+        bowl, [0, 0], bounds=[(-1, 2), (None, 1)], maxfev=20, checkpoint=path, initial_step=[1, 1]
+    )
+    fun = Counted(bowl)
+    rest = otopt.pattern_search(
+        fun, np.zeros(2), bounds=Bounds([-1.0, -np.inf], [2.0, 1.0]), initial_step=1.0,
+        checkpoint=str(path),
+    )  # fmt: skip
+    assert len(fun.points) == rest.nfev - 20
+
+
+# Refusals
+
+ROWS = np.ones((1, 2000))
+CHANGED = np.where(np.arange(2000) == 1000, 2.0, ROWS)  # where a repr of it has dots
+
+
+@pytest.mark.parametrize(
+    ("search", "first", "second"),
+    [
+        ("pattern_search", {"args": (3.0,)}, {"args": (5.0,)}),
+        ("pattern_search", {"args": (np.arange(2.0),)}, {"args": (np.arange(1, 3.0),)}),
+        ("pattern_search", {"bounds": [(-1, 1)] * 2}, {"bounds": [(-1, 1), (-1, 2)]}),
+        ("pattern_search", {"noisy": False}, {"noisy": True}),
+        (
+            "pattern_search",
+            {"x0": np.zeros(2000), "constraints": LinearConstraint(ROWS, -1, 1), "maxfev": 1},
+            {"x0": np.zeros(2000), "constraints": LinearConstraint(CHANGED, -1, 1), "maxfev": 1},
+        ),
+        ("guess_and_check", {"args": (0.3,)}, {"args": (0.4,)}),
+        ("guess_and_check", {"accept": 0.1}, {"accept": 0.2}),
+        ("guess_and_check", {"accept": 0.1}, {"accept": abs}),
+        ("guess_and_check", {"examples": [0.1, 0.2]}, {"examples": [0.1, 0.3]}),
+        ("guess_and_check", {"examples": [0.1]}, {"examples": [0.1], "combine": "sum"}),
+        ("guess_and_check", {"rng": 1}, {"rng": 2}),
+    ],
+)
+def test_other_arguments_are_refused(tmp_path, search, first, second):
+    run = functools.partial(SEARCHES[search], bowl, checkpoint=tmp_path / "search.npz")
+    run(**first)
+    run(**first)
+    with pytest.raises(ValueError, match=r"search\.npz does not; delete it"):
+        run(**second)
+
+
+@each_search
+def test_a_file_of_another_function_is_refused(tmp_path, search):
+    for run in SEARCHES.values():
+        if run is not search:
+            run(bowl, checkpoint=tmp_path / "search.npz")
+    with pytest.raises(ValueError, match="same arguments"):
+        search(bowl, checkpoint=tmp_path / "search.npz")
 
 
 def _junk(path):
