@@ -93,6 +93,7 @@ class Checkpoint:
         known = read(function, path, digest)
         self.known_points = np.empty((0, n)) if known is None else known["points"]
         self.known_values = np.empty(0) if known is None else known["values"]
+        self.error = "" if known is None else str(known["error"])
         self.written = time.monotonic()
 
     def recall(self, point):
@@ -108,10 +109,11 @@ class Checkpoint:
             raise ValueError(message)
         return float(self.known_values[k])
 
-    def record(self, point, value):
-        """Append one evaluation; written now and then."""
+    def record(self, point, value, error=""):
+        """Append one evaluation, and the last error so far; written now and then."""
         if self.path is None:
             return
+        self.error = error
         self.points.append(point.copy())
         self.values.append(value)
         if time.monotonic() - self.written > INTERVAL:
@@ -123,6 +125,7 @@ class Checkpoint:
             return
         points = np.array(self.points).reshape(len(self.points), self.known_points.shape[1])
         write(
-            self.function, self.path, self.digest, points=points, values=np.array(self.values)
+            self.function, self.path, self.digest, points=points, values=np.array(self.values),
+            error=self.error,
         )  # fmt: skip
         self.written = time.monotonic()

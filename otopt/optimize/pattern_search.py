@@ -380,7 +380,7 @@ class PatternSearch:
                 fields = {"x": self.space.to_x(best), "fun": values.best}
             fields |= {
                 "nfev": values.nfev, "ncache": values.hits, "nfail": values.objective.failed,
-                "nahead": max(values.objective.calls - values.nfev, 0),
+                "nahead": values.objective.calls - values.nfev,
             }  # fmt: skip
         if self.search.settings.noisy:
             fields["fun_evaluations"] = self.search.measured

@@ -31,7 +31,25 @@ def fails_beyond_one(x):
     return float((x[0] - 3) ** 2 + x[1] ** 2)
 
 
+def is_nan_beyond_one(x):
+    return float((x[0] - 3) ** 2 + x[1] ** 2) if x[0] <= 1 else np.nan
+
+
 # Going on
+
+
+@pytest.mark.parametrize("fun", [fails_beyond_one, is_nan_beyond_one])
+@pytest.mark.parametrize("stopped_at", [0, 1, 7, 20, 60, 100])
+def test_failures_do_not_tell_a_resumed_search_from_an_uninterrupted_one(tmp_path, fun, stopped_at):
+    whole = otopt.pattern_search(fun, [0.0, 0.0])
+    path = tmp_path / "search.npz"
+    otopt.pattern_search(fun, [0.0, 0.0], maxfev=stopped_at, checkpoint=path)
+    for _ in range(2):  # from part of the file, and from all of it
+        again = otopt.pattern_search(fun, [0.0, 0.0], checkpoint=path)
+        same(whole, again)
+        assert (again.nfail, again.message) == (whole.nfail, whole.message)
+        assert again.nahead == 0
+    assert whole.nfail > 0
 
 
 def test_what_the_first_evaluation_raises_is_passed_on_as_long_as_none_is_known(tmp_path):
