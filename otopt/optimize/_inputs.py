@@ -142,6 +142,7 @@ class Space:
     start: NDArray  # u
     step: float
     domain: Domain
+    given: tuple  # what all of this follows from
 
     def to_x(self, u):
         """The point of the user that u stands for."""
@@ -166,9 +167,10 @@ class Space:
                 warnings.warn(message, RuntimeWarning, stacklevel=4)
                 x = clipped
         n = len(x)
-        A, b, E, e = _as_linear(function, constraints, n)
+        asked, linear = x, _as_linear(function, constraints, n)
+        A, b, E, _ = linear
         if len(A) or len(E):
-            x = _feasible(function, x, lower, upper, (A, b, E, e))
+            x = _feasible(function, x, lower, upper, linear)
         steps = _steps(function, step, x, lower, upper)
         unit = float(steps.max(initial=0.0)) or 1.0
         scale = steps / unit
@@ -190,7 +192,9 @@ class Space:
         length = np.linalg.norm(rows, axis=1)
         keep = length > 1e-12 * np.maximum(np.linalg.norm(A, axis=1), 1e-300)
         domain = Domain(*box, rows[keep] / length[keep, None], right[keep] / length[keep])
-        return cls(origin, basis, lower, upper, start, unit, domain)
+        return cls(
+            origin, basis, lower, upper, start, unit, domain, (asked, lower, upper, linear, steps)
+        )
 
 
 def _middle(function, bounds):

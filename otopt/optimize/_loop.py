@@ -66,6 +66,7 @@ class Values:
 
     def __init__(self, objective, to_x, checkpoint, maxfev):
         self.objective, self.to_x, self.checkpoint = objective, to_x, checkpoint
+        objective.last_error = checkpoint.error
         self.maxfev, self.nfev, self.hits = maxfev, 0, 0
         self.cache, self.ahead = {}, {}
         self.best, self.best_point = np.inf, None
@@ -115,8 +116,10 @@ class Values:
             if key not in self.ahead:
                 self._prepare(point[None], again)
             value = self.ahead.pop(key)
+        else:
+            self.objective.recall(value)
         self.nfev += 1
-        self.checkpoint.record(point, value)
+        self.checkpoint.record(point, value, self.objective.last_error)
         self.cache[key] = value
         if value < self.best:
             self.best, self.best_point = value, point.copy()

@@ -49,7 +49,7 @@ class Objective:
     """Values of a function at rows of an array; a context manager, since it may hold processes.
 
     Points where it raises, or returns NaN or +inf, have the value +inf and are counted. The first
-    evaluation is different: what it raises is the user's to see.
+    evaluation is different, unless one was recalled: what it raises is the user's to see.
     """
 
     def __init__(self, function, fun, args=(), *, vectorized=False, workers=1):
@@ -77,6 +77,11 @@ class Objective:
         """Values (k,) at the rows of points (k, n)."""
         returned = self._evaluate(np.array(points, float))
         return np.array([self._judge(value) for value in returned])
+
+    def recall(self, value):
+        """Count an evaluation of an earlier call, whose value is known."""
+        self.calls += 1
+        self.failed += value == np.inf
 
     def _evaluate(self, points):
         if self.vectorized:

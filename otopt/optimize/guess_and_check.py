@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Iterable
 
@@ -101,7 +102,9 @@ def guess_and_check(
         ``callback(intermediate_result)`` or ``callback(x)`` between chunks. Raise `StopIteration`
         to stop.
     checkpoint : path-like, optional
-        File that says how far the search is; called again with the same arguments, it goes on.
+        File that says how far the search is; called again with the same arguments, it goes on, and
+        with others it is refused. Callables (`fun`, `sampler`, `accept`) cannot be compared: give
+        another file to other ones.
     progress : bool, optional
         Show a status line; by default on a terminal once two seconds have passed.
     tol, jac, hess, hessp, constraints : None
@@ -127,6 +130,11 @@ def guess_and_check(
     ------
     ValueError, TypeError
         For arguments that break the rules above, before any work.
+
+    Warns
+    -----
+    RuntimeWarning
+        `checkpoint` could no longer be written.
 
     Notes
     -----
@@ -178,18 +186,18 @@ def guess_and_check(
         guesser.n_accept = np.inf
     limit = as_count(NAME, "max_candidates", max_candidates)
     time_limit = None if time_limit is None else as_real(NAME, "time_limit", time_limit, low=0.0)
+    examples = None if examples is None else list(examples)
     checker = Checker(
-        NAME, guesser.source, fun, args, guesser.accept,
-        None if examples is None else list(examples), combine, vectorized,
-    )  # fmt: skip
-    guesser._restore(checkpoint)
-    status, reason = _drive(
-        guesser, checker, limit, workers, time_limit, callback, checkpoint, progress
+        NAME, guesser.source, fun, args, guesser.accept, examples, combine, vectorized
     )
+    known_by = "" if checkpoint is None else guesser._digest(args, examples, combine)
+    guesser._restore(checkpoint, known_by)
+    save = functools.partial(guesser._save, checkpoint, known_by)
+    status, reason = _drive(guesser, checker, limit, workers, time_limit, callback, save, progress)
     return guesser.result(status, reason, limit, time_limit, confidence)
 
 
-def _drive(guesser, checker, limit, workers, time_limit, callback, checkpoint, progress):
+def _drive(guesser, checker, limit, workers, time_limit, callback, save, progress):
     """Check chunk after chunk, in order; status and reason."""
     pool = Workers(NAME, workers)
     started = time.monotonic()
@@ -216,14 +224,14 @@ def _drive(guesser, checker, limit, workers, time_limit, callback, checkpoint, p
                 if time_limit is not None and time.monotonic() - started > time_limit:
                     raise Stop(0 if guesser.done else 3)
                 if time.monotonic() - saved > INTERVAL:
-                    guesser._save(checkpoint)
+                    save()
                     saved = time.monotonic()
         return (0 if guesser.done or guesser.accept == -np.inf else 1), ""
 
     try:
         return ending(work)
     finally:
-        guesser._save(checkpoint)
+        save()
 
 
 def _check_first(checker, guesser):

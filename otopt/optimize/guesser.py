@@ -11,6 +11,7 @@ from otopt._core.validation import as_floats, as_integer, as_positive_int
 from . import _checkpoint
 from ._acceptance import acceptance
 from ._candidates import Source, accepts
+from ._digest import digest
 from ._inputs import as_bounds
 from ._loop import MESSAGES
 from ._result import new_result
@@ -163,9 +164,14 @@ class GuessAndCheck:
         if checked.best[1] < self.checked:
             self.best = min(self.best, checked.best)
 
-    def _restore(self, path):
+    def _digest(self, args, examples, combine):
+        """What a file must agree with."""
+        law = self.seed, self.lower, self.upper, self.source.sampler
+        return digest(NAME, law, self.accept, args, examples, combine)
+
+    def _restore(self, path, known_by):
         """Go on where a file says, if there is one."""
-        known = _checkpoint.read(NAME, path, self._digest())
+        known = _checkpoint.read(NAME, path, known_by)
         if known is None:
             return
         self.indices = [int(i) for i in known["indices"]]
@@ -176,19 +182,15 @@ class GuessAndCheck:
             del self.indices[self.n_accept :], self.values[self.n_accept :]
             self.checked = self.indices[-1] + 1
 
-    def _save(self, path):
+    def _save(self, path, known_by):
         """Write what `_restore` reads."""
         if path is None:
             return
         _checkpoint.write(
-            path, self._digest(), indices=np.array(self.indices, np.int64),
+            NAME, path, known_by, indices=np.array(self.indices, np.int64),
             values=np.array(self.values), counts=[self.checked, self.nfev, self.failed],
             best=np.array(self.best, float),
         )  # fmt: skip
-
-    def _digest(self):
-        accept = "callable" if callable(self.accept) else repr(self.accept)
-        return repr((self.seed, self.lower.tolist(), self.upper.tolist(), accept))
 
     def result(self, status=0, reason="", limit=None, time_limit=None, confidence=0.95):
         """Return what is known so far.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import warnings
 from typing import Any
 
@@ -12,6 +11,7 @@ from otopt._core.validation import as_choice, as_flag, as_floats, as_real, check
 from otopt.errors import ConvergenceWarning
 
 from ._checkpoint import Checkpoint
+from ._digest import digest
 from ._inputs import Space, as_count
 from ._loop import MESSAGES, Limits, Values, drive
 from ._objective import Objective
@@ -111,7 +111,8 @@ def pattern_search(
         `StopIteration` to stop.
     checkpoint : path-like, optional
         File that evaluations are written to. Called again with the same arguments, the search goes
-        on from there, and ends as it would have without the break.
+        on from there, and ends as it would have without the break; with others it is refused.
+        Callables, `fun` first of all, cannot be compared: give another file to another function.
     progress : bool, optional
         Show a status line; by default on a terminal once two seconds have passed.
     tol : float, optional
@@ -142,7 +143,7 @@ def pattern_search(
     Warns
     -----
     RuntimeWarning
-        `x0` was not feasible.
+        `x0` was not feasible, or `checkpoint` could no longer be written.
     ConvergenceWarning
         The default `maxfev` was used up.
 
@@ -199,10 +200,11 @@ def pattern_search(
         None if time_limit is None else as_real(NAME, "time_limit", time_limit, low=0.0),
     )
     with Objective(NAME, fun, args, vectorized=vectorized, workers=workers) as objective:
-        start = searcher.space.to_x(searcher.space.start)
-        digest = hashlib.sha256(repr((start.tolist(), given)).encode()).hexdigest()
-        notes = Checkpoint(NAME, checkpoint, digest, len(searcher.space.start))
-        values = Values(objective, searcher.space.to_x, notes, limits.maxfev)
+        space = searcher.space
+        settings = searcher.search.settings
+        known_by = "" if checkpoint is None else digest(NAME, space.given, settings, args)
+        notes = Checkpoint(NAME, checkpoint, known_by, len(space.start))
+        values = Values(objective, space.to_x, notes, limits.maxfev)
 
         def report():
             return searcher.result(values)
@@ -378,7 +380,7 @@ class PatternSearch:
                 fields = {"x": self.space.to_x(best), "fun": values.best}
             fields |= {
                 "nfev": values.nfev, "ncache": values.hits, "nfail": values.objective.failed,
-                "nahead": max(values.objective.calls - values.nfev, 0),
+                "nahead": values.objective.calls - values.nfev,
             }  # fmt: skip
         if self.search.settings.noisy:
             fields["fun_evaluations"] = self.search.measured
