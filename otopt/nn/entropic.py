@@ -172,12 +172,14 @@ class _Value(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, a, b, C, reg, settings):
         result = ctx.result = _solve(ctx, a, b, C, reg, settings)
+        ctx.save_for_backward(C)  # the plan is built from its memory
         ctx.shape = reg.shape
         return torch.tensor(float(result.value), dtype=C.dtype, device=C.device)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients):  # pyright: ignore[reportIncompatibleMethodOverride]
+        _ = ctx.saved_tensors  # refused where they have changed
         result, scale = ctx.result, float(gradients[0])
         by_reg = (result.value - result.linear_value) / result.reg
         return _returned(
@@ -195,7 +197,8 @@ class _Plan(torch.autograd.Function):
         result = ctx.result = _solve(ctx, a, b, C, reg, settings)
         ctx.shape = reg.shape
         ctx.save_for_backward(*(x.detach().cpu().double() for x in (a, b, C)))
-        return torch.as_tensor(result.plan, dtype=C.dtype, device=C.device)
+        # A copy: what is done to it in place must not reach the one of the backward pass.
+        return torch.tensor(result.plan, dtype=C.dtype, device=C.device)
 
     @staticmethod
     @once_differentiable

@@ -27,6 +27,7 @@ from otopt.errors import ConvergenceWarning
 
 from ._entropic_tensors import LazyResult, at_home
 from .entropic import DEFAULT_MAXITER
+from .entropic_result import check_marginals
 from .result import Potentials
 
 if TYPE_CHECKING:
@@ -59,7 +60,8 @@ class EntropicBatch(LazyResult):
     reg : ndarray, shape (B,)
         The regularisations.
     plan : ndarray, shape (B, n, m)
-        The plans, built on first access.
+        The plans, built on first access from the costs that were given: RuntimeError where those
+        have changed since the solve.
 
     Examples
     --------
@@ -100,6 +102,9 @@ class EntropicBatch(LazyResult):
         plan = np.exp(exponent)
         plan *= (a / a.sum(axis=1, keepdims=True))[:, :, None]
         plan *= b[:, None]
+        check_marginals(
+            type(self).__name__, plan, (a, b), self.potentials, self.reg, self.marginal_error
+        )
         return plan
 
     def __len__(self) -> int:

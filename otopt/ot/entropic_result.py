@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from otopt._core.entropic import EntropicOT
 
-__all__ = ["Bounds", "EntropicResult"]
+__all__ = ["Bounds", "EntropicResult", "check_marginals"]
 
 
 class Bounds(NamedTuple):
@@ -79,7 +79,8 @@ class EntropicResult(LazyResult):
     reg : float
         The regularisation.
     plan, log_plan : ndarray, shape (n, m)
-        The plan and its logarithm, float64, built on first access.
+        The plan and its logarithm, float64, built on first access from the cost that was given:
+        RuntimeError where that has changed since the solve.
 
     Examples
     --------
@@ -125,14 +126,8 @@ class EntropicResult(LazyResult):
         """
         import numpy as np
 
-        problem = self._problem
-        f, g = self.potentials
-        with np.errstate(divide="ignore"):
-            log_a = np.log(problem.a) - np.log(problem.scale)
-            log_b = np.log(problem.b)
-        log_plan = (f / self.reg)[:, None] - problem.dense_cost().astype(float) / self.reg
-        log_plan += g / self.reg + log_b
-        log_plan += log_a[:, None]
+        log_plan = self._exponents()
+        self._check(np.exp(log_plan))
         return log_plan
 
     @cached_property
@@ -141,7 +136,39 @@ class EntropicResult(LazyResult):
         """The plan (n, m)."""
         import numpy as np
 
-        return np.exp(self.log_plan)
+        plan = self._exponents()
+        np.exp(plan, out=plan)
+        self._check(plan)
+        return plan
+
+    def _exponents(self):
+        import numpy as np
+
+        problem = self._problem
+        f, g = self.potentials
+        with np.errstate(divide="ignore"):
+            log_a = np.log(problem.a) - np.log(problem.scale)
+            log_b = np.log(problem.b)
+        exponents = (f / self.reg)[:, None] - problem.dense_cost().astype(float) / self.reg
+        exponents += g / self.reg + log_b
+        exponents += log_a[:, None]
+        return exponents
+
+    def _check(self, plan):
+        import numpy as np
+
+        problem = self._problem
+        penalties = problem.mass_penalty, problem.weight_penalty
+        masses, potentials = (problem.a, problem.b), self.potentials
+        wanted = (
+            a * np.exp(-f / penalty)
+            for a, f, penalty in zip(
+                masses, potentials, penalties[::-1] if problem.swapped else penalties, strict=True
+            )
+        )
+        check_marginals(
+            type(self).__name__, plan, wanted, potentials, self.reg, self.marginal_error
+        )
 
     @at_home
     def rounded(self) -> NDArray:
@@ -200,6 +227,24 @@ class EntropicResult(LazyResult):
         ]
         width = max(len(name) for name, _ in lines)
         return "EntropicResult\n" + "\n".join(f"  {name:>{width}}: {text}" for name, text in lines)
+
+
+def check_marginals(name, plan, wanted, potentials, reg, error):
+    """Refuse plans (..., n, m) whose marginals are further off than the solve left them.
+
+    The cost is the caller's memory: another one makes another plan of the same potentials.
+    """
+    import numpy as np
+
+    rows, columns = wanted
+    size = sum(np.abs(f).max(axis=-1) for f in potentials)
+    of_exponents = np.minimum(8 * np.finfo(float).eps * size / reg, 700.0)
+    rounding = 1e-6 + np.expm1(of_exponents)
+    found = np.abs(plan.sum(axis=-1) - rows).sum(axis=-1)
+    found += np.abs(plan.sum(axis=-2) - columns).sum(axis=-1)
+    if not (found <= error + rounding * rows.sum(axis=-1)).all():
+        message = f"{name}: the cost has changed since the solve; pass a copy of it."
+        raise RuntimeError(message)
 
 
 def _share(wanted, have):

@@ -107,3 +107,25 @@ def test_bad_input_is_refused_as_in_numpy():
     a, b, C = problem(8)
     with pytest.raises(ValueError, match="`reg`"):
         sinkhorn_value(a, b, C, reg=0.0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_cost_that_changes_before_the_backward_pass_is_refused(dtype):
+    a, b, C = (x.detach().to(dtype) for x in problem(9))
+    leaf = C.requires_grad_()
+    cost = leaf * 1.0
+    value = sinkhorn_value(a, b, cost, reg=0.1)
+    with torch.no_grad():
+        cost.mul_(0.0)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        value.backward()
+
+
+def test_a_plan_that_changes_leaves_its_gradient():
+    a, b, C = problem(9)
+    weights = torch.from_numpy(np.random.default_rng(1).normal(size=C.shape))
+    (expected,) = torch.autograd.grad((2 * weights * sinkhorn_plan(a, b, C, reg=0.1)).sum(), C)
+    plan = sinkhorn_plan(a, b, C, reg=0.1)
+    plan.mul_(2.0)
+    (found,) = torch.autograd.grad((weights * plan).sum(), C)
+    torch.testing.assert_close(found, expected, rtol=1e-12, atol=0)

@@ -136,3 +136,55 @@ def test_batch_says_which_problems_failed():
     assert batch.success.tolist() == [False, True]
     assert (batch.dual_bound <= batch.primal_bound + 1e-15).all()
     assert (batch.nit <= 25).all()
+
+
+def clear(x):
+    x *= 0
+
+
+def forbid_one(x):
+    x[..., 3, 4] = 1e6
+
+
+@pytest.mark.parametrize("change", [clear, forbid_one])
+@pytest.mark.parametrize("what", ["plan", "log_plan"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("penalty", [None, (0.5, 2.0)])
+def test_a_plan_of_a_cost_that_has_changed_is_refused(penalty, dtype, what, change):
+    cost = C.astype(dtype)
+    kept, late = (otopt.sinkhorn(A, B, cost, reg=0.5, marginal_penalty=penalty) for _ in range(2))
+    expected = getattr(kept, what)
+    change(cost)
+    with pytest.raises(RuntimeError, match=r"^EntropicResult: the cost has changed"):
+        getattr(late, what)
+    assert getattr(kept, what) is expected
+
+
+def test_a_plan_of_points_that_have_changed_is_refused():
+    points = X.copy()
+    result = otopt.sinkhorn(A, B, X=points, Y=Y, reg=0.5)
+    clear(points)
+    with pytest.raises(RuntimeError, match=r"^EntropicResult: the cost has changed"):
+        _ = result.plan
+
+
+def test_a_batch_of_plans_of_costs_that_have_changed_is_refused():
+    costs = np.stack([C, C.T])
+    batch = otopt.sinkhorn_batch(A, B, costs, reg=0.5)
+    forbid_one(costs[1])
+    with pytest.raises(RuntimeError, match=r"^EntropicBatch: the cost has changed"):
+        _ = batch.plan
+
+
+@pytest.mark.filterwarnings("ignore::otopt.errors.ConvergenceWarning")
+@pytest.mark.parametrize("reg", [1.0, 1e-3, 1e-6])
+@pytest.mark.parametrize("maxiter", [1, 3, 20_000])
+def test_plans_are_those_of_the_solve_however_inaccurate(maxiter, reg):
+    for offset in (0.0, 1e6, 1e12):
+        result = otopt.sinkhorn(A, B, C + offset, reg=reg, maxiter=maxiter)
+        assert result.plan.shape == C.shape
+        batch = otopt.sinkhorn_batch(A, B, C[None] + offset, reg=reg, maxiter=maxiter)
+        assert batch.plan.shape == (1, *C.shape)
+    for penalty in (2.0, (None, 0.1)):
+        relaxed = otopt.sinkhorn(A, B, C, reg=reg, maxiter=maxiter, marginal_penalty=penalty)
+        assert relaxed.plan.shape == C.shape
