@@ -27,7 +27,7 @@ CG_RTOL = 1e-13
 CG_LIMIT = 2000
 
 
-def sinkhorn_value(a, b, C, *, reg, **settings):
+def sinkhorn_value(a, b, C, *, reg, tol=1e-9, maxiter=None, workers=1, callback=None, options=None):
     r"""Value of entropic transport, differentiable in a, b, C and reg.
 
     .. math::
@@ -46,8 +46,8 @@ def sinkhorn_value(a, b, C, *, reg, **settings):
         Cost.
     reg : float or Tensor of one element
         Entropic regularisation, > 0.
-    **settings
-        `tol`, `maxiter`, `workers`, `callback` and `options` of `otopt.sinkhorn`.
+    tol, maxiter, workers, callback, options
+        As in `otopt.sinkhorn`, whose other settings would change the derivatives.
 
     Returns
     -------
@@ -79,10 +79,12 @@ def sinkhorn_value(a, b, C, *, reg, **settings):
     tensor([[0.4404, 0.0596],
             [0.0596, 0.4404]])
     """
+    settings = {"tol": tol, "maxiter": maxiter, "workers": workers, "callback": callback}
+    settings["options"] = options
     return _Value.apply(*_checked("sinkhorn_value", a, b, C, reg), settings)
 
 
-def sinkhorn_plan(a, b, C, *, reg, **settings):
+def sinkhorn_plan(a, b, C, *, reg, tol=1e-9, maxiter=None, workers=1, callback=None, options=None):
     r"""Plan of entropic transport, differentiable in a, b, C and reg.
 
     .. math::
@@ -100,8 +102,8 @@ def sinkhorn_plan(a, b, C, *, reg, **settings):
         Cost.
     reg : float or Tensor of one element
         Entropic regularisation, > 0.
-    **settings
-        `tol`, `maxiter`, `workers`, `callback` and `options` of `otopt.sinkhorn`.
+    tol, maxiter, workers, callback, options
+        As in `otopt.sinkhorn`, whose other settings would change the derivatives.
 
     Returns
     -------
@@ -133,6 +135,8 @@ def sinkhorn_plan(a, b, C, *, reg, **settings):
     tensor([[-0.0525,  0.0525],
             [ 0.0525, -0.0525]])
     """
+    settings = {"tol": tol, "maxiter": maxiter, "workers": workers, "callback": callback}
+    settings["options"] = options
     return _Plan.apply(*_checked("sinkhorn_plan", a, b, C, reg), settings)
 
 

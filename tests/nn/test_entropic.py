@@ -129,3 +129,26 @@ def test_a_plan_that_changes_leaves_its_gradient():
     plan.mul_(2.0)
     (found,) = torch.autograd.grad((weights * plan).sum(), C)
     torch.testing.assert_close(found, expected, rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize("function", [sinkhorn_value, sinkhorn_plan])
+@pytest.mark.parametrize("name", ["marginal_penalty", "metric", "warm_start", "tolerance"])
+def test_settings_that_would_change_the_derivatives_are_refused(function, name):
+    a, b, C = problem(10)
+    with pytest.raises(TypeError, match=rf"{function.__name__}\(\) got an unexpected .*'{name}'"):
+        function(a, b, C, reg=0.1, **{name: None})
+
+
+@pytest.mark.parametrize("function", [sinkhorn_value, sinkhorn_plan])
+def test_settings_reach_the_solver(function):
+    a, b, C = problem(10)
+    seen = []
+    settings = {"tol": 1e-3, "maxiter": 50, "workers": 2, "options": {"anneal_factor": 3.0}}
+    function(a, b, C, reg=0.1, callback=seen.append, **settings)
+    assert 1e-9 < seen[-1].marginal_error <= 1e-3
+    with pytest.raises(ValueError, match="`maxiter`"):
+        function(a, b, C, reg=0.1, maxiter=0)
+    with pytest.raises(ValueError, match="`workers`"):
+        function(a, b, C, reg=0.1, workers=0)
+    with pytest.raises(TypeError, match="anneal_factor"):
+        function(a, b, C, reg=0.1, options={"anneal_facto": 3.0})
