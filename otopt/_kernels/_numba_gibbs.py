@@ -201,7 +201,7 @@ def _four_axpys(v0, v1, v2, v3, e0, e1, e2, e3, total):
         total[i] = fma(v3, e3[i], t)
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")  # potentials out of range: infinite, not an error
 def _coefficient(coef, s, exponent):
     if exponent == -1.0:
         return coef / s

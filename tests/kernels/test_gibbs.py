@@ -99,6 +99,18 @@ def test_scale_pass(dtype, rtol, problem, exponent):
             np.testing.assert_allclose(one, two, rtol=3e-5, atol=1e-20)
 
 
+@pytest.mark.parametrize("q", [1, 6])  # rows by four, and the rest
+def test_rows_that_vanish_scale_to_what_no_search_accepts(q):
+    u, E, coef = np.zeros(3), np.ones((q, 3), np.float32), np.full(q, 0.5)
+    X, Yt, top = np.zeros((q, 1)), np.zeros((1, 3)), np.zeros(q)
+    for found in (
+        fast.scale_pass(u, E, coef, -1.0),
+        fast.scale_pass_points(u, np.zeros(3), top, (X, Yt, 1), 1.0, coef, -1.0),
+    ):
+        np.testing.assert_array_equal(found[0], 0.0)
+        assert not np.isfinite(found[1]).any()
+
+
 def test_threads_change_nothing():
     rng = np.random.default_rng(0)
     X, Yt, C = rng.normal(size=(300, 2)), rng.normal(size=(2, 90)), rng.random((300, 90))
