@@ -18,18 +18,26 @@ METRICS = ("sqeuclidean", "euclidean", "cosine")
 
 def _all_costs(metric, x, y):
     if metric == "cosine":
-        normalize = torch.nn.functional.normalize
-        return 1.0 - normalize(x, dim=-1) @ normalize(y, dim=-1).mT
+        with torch.autocast(x.device.type, enabled=False):  # it would multiply in half precision
+            return 1.0 - _directions(x) @ _directions(y).mT
     distance = torch.cdist(x, y, compute_mode="donot_use_mm_for_euclid_dist")
     return distance.square() if metric == "sqeuclidean" else distance
 
 
 def _pair_costs(metric, x, y):
     if metric == "cosine":
-        return 1.0 - torch.nn.functional.cosine_similarity(x, y, dim=-1, eps=1e-12)
+        return 1.0 - (_directions(x) * _directions(y)).sum(dim=-1)
     if metric == "sqeuclidean":
         return (x - y).square().sum(dim=-1)
     return torch.linalg.vector_norm(x - y, dim=-1)
+
+
+def _directions(x):
+    """Points over their lengths; the origin stays, with derivative zero."""
+    size = x.detach().abs().amax(dim=-1, keepdim=True)  # squares do not leave the range then
+    at_origin = size == 0
+    x = torch.where(at_origin, 1.0, x) / torch.where(at_origin, 1.0, size)
+    return torch.where(at_origin, 0.0, x / torch.linalg.vector_norm(x, dim=-1, keepdim=True))
 
 
 class _Problem(NamedTuple):

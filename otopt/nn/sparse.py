@@ -111,7 +111,8 @@ class SparseOTLoss(_SparseOTModule):
     -----
     The module has no parameters and its state is empty. For point clouds gradients flow through
     the cost of the entries of the plan alone: O(m k d) after the solve. Points that coincide have
-    gradient zero under "euclidean".
+    gradient zero under "euclidean". Under "cosine" the origin, which has no direction, costs 1 to
+    all points and has gradient zero: one dead row does not end a training.
 
     Examples
     --------
@@ -203,7 +204,8 @@ class SparseOTMatching(_SparseOTModule):
 
     Notes
     -----
-    The module has no parameters and its state is empty.
+    The module has no parameters and its state is empty. Points that coincide and the origin count
+    as in `SparseOTLoss`.
 
     Examples
     --------

@@ -258,3 +258,44 @@ def test_without_torch_the_room_says_how_to_open_it():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "otopt[torch]" in done.stdout
+
+
+@pytest.mark.parametrize("metric", ["sqeuclidean", "euclidean", "cosine"])
+@pytest.mark.parametrize("objective", ["value", "bound"])
+def test_autocast_changes_nothing_in_single_precision(metric, objective):
+    generator = torch.Generator().manual_seed(0)
+    x, y = (torch.randn(8, 3, generator=generator) for _ in range(2))
+    loss = SparseOTLoss(2, reg=0.1, metric=metric, objective=objective)
+
+    def value_and_gradient():
+        leaf = x.clone().requires_grad_()
+        value = loss(leaf, y)
+        value.backward()
+        return value.detach(), leaf.grad
+
+    expected = value_and_gradient()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = value_and_gradient()
+    for one, two in zip(found, expected, strict=True):
+        assert torch.equal(one, two)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("both", [False, True])
+def test_the_origin_under_cosine_costs_one_and_has_no_gradient(dtype, both):
+    x = torch.tensor([[0.0, 0.0], [3.0, 4.0]], dtype=dtype, requires_grad=True)
+    y = torch.tensor([[0.0, 0.0] if both else [0.0, 2.0], [6.0, 8.0]], dtype=dtype)
+    value = SparseOTLoss(1, reg=0.0, metric="cosine")(x, y)
+    assert value.item() == pytest.approx(0.5, rel=1e-6)  # half of the mass is at no cost
+    (gradient,) = torch.autograd.grad(value, x, create_graph=True)
+    assert torch.equal(gradient[0], torch.zeros_like(x[0]))
+    (second,) = torch.autograd.grad(gradient.sum(), x)
+    assert torch.isfinite(second).all()
+    assert torch.equal(second[0], torch.zeros_like(x[0]))
+
+
+@pytest.mark.parametrize("size", [1e-30, 1e30])
+def test_cosine_depends_on_directions_alone(size):
+    x, y = torch.tensor([[1.0, 0.0], [0.0, 1.0]]), torch.tensor([[1.0, 1.0], [0.0, 3.0]])
+    loss = SparseOTLoss(1, reg=0.0, metric="cosine")
+    torch.testing.assert_close(loss(x * size, y), loss(x, y), rtol=1e-6, atol=0)
