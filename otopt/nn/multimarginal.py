@@ -271,7 +271,7 @@ class MMOTLoss(torch.nn.Module):
         tuple or None
             Places, groups and masses.
         """
-        return None if self.past is None else tuple(self.past)
+        return None if self.past is None else tuple(x.clone() for x in self.past)
 
     def set_extra_state(self, state):
         """Take over the memory of a `state_dict`.
@@ -281,7 +281,7 @@ class MMOTLoss(torch.nn.Module):
         state : tuple or None
             What `get_extra_state` returned.
         """
-        self.past = None if state is None else Events(*state)
+        self.past = None if state is None else Events(*(x.clone() for x in state))
 
     def extra_repr(self):
         """Show settings that differ from the usual ones, for `print(model)`.
@@ -387,6 +387,6 @@ class MMOTLoss(torch.nn.Module):
         return both, torch.where(here > 0, factor, 1.0)
 
     def _remember(self, both):
-        """Keep the newest: those of now come first."""
-        newest = slice(self.memory)
-        self.past = Events(both.places.detach()[newest], both.group[newest], both.masses()[newest])
+        """Keep copies of the newest: those of now come first, and the caller may change them."""
+        kept = both.places.detach(), both.group, both.masses()
+        self.past = Events(*(x[: self.memory].clone() for x in kept))

@@ -198,6 +198,21 @@ def test_memory_holds_soft_and_weighted_samples_and_columns():
         loss(x[:, 0], torch.arange(8) % 3)
 
 
+def test_memory_is_a_copy():
+    """Whatever happens to the batch, to a state that was saved, or to one that was loaded."""
+    loss, other = (MMOTLoss(groups=2, memory=50) for _ in range(2))
+    given = torch.rand(10, dtype=torch.float64), torch.arange(10) % 2, torch.rand(10).double()
+    expected = [x.clone() for x in given]
+    loss(*given)
+    state = loss.state_dict()
+    other.load_state_dict(state)
+    for x in (*given, *state["_extra_state"]):
+        x.zero_()
+    for memory in (loss.past, other.past):
+        for found, kept in zip(memory, expected, strict=True):
+            assert torch.equal(found, kept)
+
+
 def test_memory_lowers_what_a_fair_model_pays():
     """The trap of small batches: eight unequal groups, scores without any difference."""
     counts = np.array([300, 160, 27, 25, 12, 10, 5, 4]) // 4 + 1
