@@ -19,6 +19,7 @@ from torch.autograd.function import once_differentiable
 
 from otopt._backend import as_numpy, check_dense
 from otopt._core.validation import as_real
+from otopt._uncompiled import uncompiled
 from otopt.ot.entropic import sinkhorn
 
 __all__ = ["sinkhorn_plan", "sinkhorn_value"]
@@ -27,6 +28,7 @@ CG_RTOL = 1e-13
 CG_LIMIT = 2000
 
 
+@uncompiled
 def sinkhorn_value(a, b, C, *, reg, tol=1e-9, maxiter=None, workers=1, callback=None, options=None):
     r"""Value of entropic transport, differentiable in a, b, C and reg.
 
@@ -84,6 +86,7 @@ def sinkhorn_value(a, b, C, *, reg, tol=1e-9, maxiter=None, workers=1, callback=
     return _Value.apply(*_checked("sinkhorn_value", a, b, C, reg), settings)
 
 
+@uncompiled
 def sinkhorn_plan(a, b, C, *, reg, tol=1e-9, maxiter=None, workers=1, callback=None, options=None):
     r"""Plan of entropic transport, differentiable in a, b, C and reg.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from otopt._uncompiled import uncompiled
 from otopt.ot.exact import emd
 
 from ._functions import Solution, value
@@ -12,6 +13,7 @@ from ._problems import Batch
 __all__ = ["emd_value"]
 
 
+@uncompiled
 def emd_value(a, b, C, *, maxiter=None, time_limit=None):
     r"""Value of `otopt.emd`, differentiable in both masses and the cost.
 

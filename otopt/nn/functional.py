@@ -8,6 +8,7 @@ import torch
 
 from otopt._core.penalties import as_penalties
 from otopt._core.validation import as_choice
+from otopt._uncompiled import uncompiled
 from otopt.ot.result import OTResult
 from otopt.ot.sparse import sparse_ot
 
@@ -65,6 +66,7 @@ class SparsePlan(NamedTuple):
         return plan.scatter_add(-1, self.rows.clamp(min=0), self.mass).mT
 
 
+@uncompiled
 def sparse_ot_value(
     a, b, C, k, *, reg=None, marginal_penalty=None, objective="value", tol=1e-6, maxiter=None,
     workers=1,
@@ -162,6 +164,7 @@ def sparse_ot_value(
     )[0]  # fmt: skip
 
 
+@uncompiled
 def sparse_ot_plan(a, b, C, k, *, reg=None, tol=1e-6, maxiter=None, workers=1):
     r"""Plan of `otopt.sparse_ot`, differentiable in both masses and the cost.
 

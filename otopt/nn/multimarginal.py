@@ -18,6 +18,7 @@ from otopt._core.validation import (
 )
 from otopt._kernels.torch_line import with_gradient
 from otopt._oracles.monge import COSTS, MongeCost
+from otopt._uncompiled import uncompiled
 from otopt.ot._groups import Membership
 from otopt.ot._multimarginal_samples import solve_events, solve_on_device
 from otopt.ot.multimarginal import mmot_1d
@@ -173,6 +174,7 @@ class MMOTLoss(torch.nn.Module):
         self.register_buffer("multiplier", torch.zeros(()))
         self.register_buffer("_seen", torch.zeros(2))  # sum and number of values
 
+    @uncompiled
     def forward(self, scores, groups, sample_weight=None):
         """Return the loss.
 

@@ -6,6 +6,7 @@ import torch
 
 from otopt._core.penalties import as_penalties
 from otopt._core.validation import as_choice
+from otopt._uncompiled import uncompiled
 from otopt.ot.result import OTResult
 
 from ._problems import METRICS, Batch
@@ -138,6 +139,7 @@ class SparseOTLoss(_SparseOTModule):
         as_choice("SparseOTLoss", "reduction", reduction, REDUCTIONS)
         self.objective, self.reduction = objective, reduction
 
+    @uncompiled
     def forward(self, *inputs):
         """Return the loss of ``(a, b, C)``, or of ``(x, y)`` or ``(x, y, a, b)``.
 
@@ -219,6 +221,7 @@ class SparseOTMatching(_SparseOTModule):
     def __init__(self, k, *, reg=None, metric=None, tol=1e-6, maxiter=None, workers=1):
         super().__init__(k, reg=reg, metric=metric, tol=tol, maxiter=maxiter, workers=workers)
 
+    @uncompiled
     def forward(self, *inputs):
         """Return the plans of ``(a, b, C)``, or of ``(x, y)`` or ``(x, y, a, b)``.
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from otopt._backend import is_tensor, torch_kernels, torch_module
 from otopt._oracles.monge import COSTS, MongeCost
+from otopt._uncompiled import uncompiled
 
 from ._multimarginal_input import check_masses, read_marginals, read_places
 from ._multimarginal_solve import solve
@@ -15,6 +16,7 @@ __all__ = ["solve_tensors"]
 NAME = "mmot_1d"
 
 
+@uncompiled
 def solve_tensors(A, cost, support, weights, delta, normalize, *, on_device=None):
     """Value and dual; `on_device` runs the torch kernels, by default off the CPU."""
     torch = torch_module()
