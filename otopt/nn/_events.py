@@ -50,6 +50,11 @@ def read_scores(name, scores):
         shape = tuple(scores.shape)
         message = f"{name}: `scores` must have shape (N,) or (N, C); got {shape}."
         raise ValueError(message)
+    if scores.ndim == 2 and scores.shape[1] == 0:
+        message = (
+            f"{name}: `scores` must have at least one column; got shape {tuple(scores.shape)}."
+        )
+        raise ValueError(message)
     check_dense(name, "scores", scores)
     return scores if scores.dtype in (torch.float32, torch.float64) else scores.float()
 

@@ -133,6 +133,12 @@ class Batch:
                 f"got shape {tuple(x.shape)}."
             )
             raise ValueError(message)
+        if 0 in x.shape[-dimensions:]:
+            message = (
+                f"{self.function}: `{name}` must not be empty; got shape {tuple(x.shape)}; there "
+                "is nothing to transport."
+            )
+            raise ValueError(message)
 
     def solve(self, solver, *, must_succeed, **settings):
         """`solver` on all problems; where they `must_succeed`, the first failure is raised."""

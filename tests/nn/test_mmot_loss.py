@@ -295,6 +295,7 @@ BAD = {
     "array": (lambda: MMOTLoss()(X.numpy(), G), "`scores` must be a tensor"),
     "integers": (lambda: MMOTLoss()(G, G), "`scores` must be a tensor of floats"),
     "cube": (lambda: MMOTLoss()(X[:, None, None], G), "`scores` must have shape"),
+    "no columns": (lambda: MMOTLoss()(X[:, None][:, :0], G), r"one column; got shape \(4, 0\)"),
     "nan": (lambda: MMOTLoss()(X * torch.nan, G), "`scores` must be finite"),
     "inf": (lambda: MMOTLoss()(X / 0, G), "`scores` must be finite"),
     "labels short": (lambda: MMOTLoss()(X, G[:3]), "`groups`"),

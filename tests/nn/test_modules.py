@@ -150,6 +150,14 @@ BAD = {
     "loss objective": (lambda: SparseOTLoss(K, objective="x"), ValueError, "`objective`"),
     "points without metric": (lambda: SparseOTLoss(K)(C0, C0), TypeError, "metric"),
     "costs with metric": (lambda: SparseOTLoss(K, metric="cosine")(A0, B0, C0), TypeError, "x, y"),
+    "no points": (lambda: SparseOTLoss(K, metric="euclidean")(C0[:0], C0), ValueError,
+                  r"^SparseOTLoss: `x` must not be empty; got shape \(0, 6\)"),
+    "no axes": (lambda: SparseOTMatching(K, metric="cosine")(C0, C0[:, :0]), ValueError,
+                r"^SparseOTMatching: `y` must not be empty; got shape \(8, 0\)"),
+    "no rows": (lambda: sparse_ot_value(A0[:0], B0, C0[:0], K), ValueError,
+                r"^sparse_ot_value: `a` must not be empty; got shape \(0,\)"),
+    "no columns": (lambda: sparse_ot_value(A0, B0, C0[:, :0], K), ValueError,
+                   r"^sparse_ot_value: `C` must not be empty; got shape \(8, 0\)"),
     "dimensions": (lambda: SparseOTLoss(K, metric="cosine")(C0, C0.mT), ValueError, "dimension"),
 }  # fmt: skip
 
