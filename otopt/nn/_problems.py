@@ -11,7 +11,7 @@ import torch
 from otopt._backend import is_tensor, numpy_views
 from otopt.errors import InfeasibleError, NotConvergedError, OtoptWarning
 
-__all__ = ["METRICS", "Batch"]
+__all__ = ["METRICS", "Batch", "balance_halves"]
 
 METRICS = ("sqeuclidean", "euclidean", "cosine")
 
@@ -38,6 +38,23 @@ def _directions(x):
     at_origin = size == 0
     x = torch.where(at_origin, 1.0, x) / torch.where(at_origin, 1.0, size)
     return torch.where(at_origin, 0.0, x / torch.linalg.vector_norm(x, dim=-1, keepdim=True))
+
+
+def balance_halves(a, b):
+    """Masses (..., n) and (..., m) in single precision, where their sums agree up to their own.
+
+    Half precision keeps no more than two or three digits of a sum, less than any solver accepts.
+    """
+    halves = [x.dtype for x in (a, b) if x.dtype in (torch.float16, torch.bfloat16)]
+    if not halves:
+        return a, b
+    a, b = a.float(), b.float()
+    with torch.no_grad():
+        one, other = (x.sum(dim=-1, keepdim=True, dtype=torch.float64) for x in (a, b))
+        rtol = max(torch.finfo(dtype).eps for dtype in halves)
+        close = (one - other).abs() <= rtol * torch.maximum(one, other)
+        factor = torch.where(close & (other > 0), one / other, 1.0)
+    return a, b * factor.float()
 
 
 class _Problem(NamedTuple):
@@ -114,6 +131,7 @@ class Batch:
             message = f"{function}: the batch must not be empty; got shape {tuple(self.shape)}."
             raise ValueError(message)
         a, b = (x.expand(*self.shape, -1).reshape(-1, x.shape[-1]) for x in (a, b))
+        a, b = balance_halves(a, b)
         cost = [x.expand(*self.shape, -1, -1).reshape(-1, *x.shape[-2:]) for x in cost]
         self.problems = [
             _Problem(a[index], b[index], tuple(x[index] for x in cost), metric)

@@ -22,6 +22,8 @@ from otopt._core.validation import as_real
 from otopt._uncompiled import uncompiled
 from otopt.ot.entropic import sinkhorn
 
+from ._problems import balance_halves
+
 __all__ = ["sinkhorn_plan", "sinkhorn_value"]
 
 CG_RTOL = 1e-13
@@ -42,8 +44,9 @@ def sinkhorn_value(a, b, C, *, reg, tol=1e-9, maxiter=None, workers=1, callback=
     Parameters
     ----------
     a, b : Tensor, shape (n,) and (m,)
-        Masses as in `otopt.sinkhorn`. Their sums agree, so their gradients are defined up to a
-        constant that is added to one and taken from the other.
+        Masses as in `otopt.sinkhorn`, of equal sums up to rounding: that of half precision where
+        they are in it. So their gradients are defined up to a constant that is added to one and
+        taken from the other.
     C : Tensor, shape (n, m)
         Cost.
     reg : float or Tensor of one element
@@ -99,8 +102,9 @@ def sinkhorn_plan(a, b, C, *, reg, tol=1e-9, maxiter=None, workers=1, callback=N
     Parameters
     ----------
     a, b : Tensor, shape (n,) and (m,)
-        Masses as in `otopt.sinkhorn`. Their sums agree, so their gradients are defined up to a
-        constant that is added to one and taken from the other.
+        Masses as in `otopt.sinkhorn`, of equal sums up to rounding: that of half precision where
+        they are in it. So their gradients are defined up to a constant that is added to one and
+        taken from the other.
     C : Tensor, shape (n, m)
         Cost.
     reg : float or Tensor of one element
@@ -158,6 +162,8 @@ def _checked(function, a, b, C, reg):
     elif reg.numel() != 1:
         message = f"{function}: `reg` must have one element; got shape {tuple(reg.shape)}."
         raise ValueError(message)
+    if a.ndim == b.ndim == 1:
+        a, b = balance_halves(a, b)
     return a, b, C, reg
 
 

@@ -30,7 +30,8 @@ def emd_value(a, b, C, *, maxiter=None, time_limit=None):
     a : Tensor, shape (..., n)
         Masses of the sources, non-negative.
     b : Tensor, shape (..., m)
-        Masses of the targets, non-negative, of the same sum.
+        Masses of the targets, non-negative, of the same sum up to rounding: that of half
+        precision where `a` or `b` is in it.
     C : Tensor, shape (..., n, m)
         Cost of one unit of mass from i to j. Leading dimensions broadcast.
     maxiter : int, optional

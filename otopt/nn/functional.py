@@ -86,7 +86,8 @@ def sparse_ot_value(
     a : Tensor, shape (..., n)
         Masses of the sources, non-negative.
     b : Tensor, shape (..., m)
-        Masses of the targets, non-negative, of the same sum.
+        Masses of the targets, non-negative, of the same sum up to rounding: that of half
+        precision where `a` or `b` is in it.
     C : Tensor, shape (..., n, m)
         Cost of one unit of mass from i to j. Leading dimensions broadcast.
     k : int or None
@@ -181,7 +182,8 @@ def sparse_ot_plan(a, b, C, k, *, reg=None, tol=1e-6, maxiter=None, workers=1):
     a : Tensor, shape (..., n)
         Masses of the sources, non-negative.
     b : Tensor, shape (..., m)
-        Masses of the targets, non-negative, of the same sum.
+        Masses of the targets, non-negative, of the same sum up to rounding: that of half
+        precision where `a` or `b` is in it.
     C : Tensor, shape (..., n, m)
         Cost of one unit of mass from i to j. Leading dimensions broadcast.
     k : int or None

@@ -12,7 +12,14 @@ import torch
 
 import otopt
 from otopt.errors import FeasibilityWarning, InfeasibleError, NotConvergedError
-from otopt.nn import SparseOTLoss, SparseOTMatching, sparse_ot_plan, sparse_ot_value
+from otopt.nn import (
+    SparseOTLoss,
+    SparseOTMatching,
+    emd_value,
+    sinkhorn_value,
+    sparse_ot_plan,
+    sparse_ot_value,
+)
 from otopt.testing import check_plan
 
 N, M, K = 8, 6, 4
@@ -69,6 +76,36 @@ def test_half_precision(dtype):
     assert cost.grad.dtype == dtype
     points = torch.rand(5, 2, generator=torch.Generator().manual_seed(0)).to(dtype)
     assert SparseOTLoss(2, metric="sqeuclidean")(points, points.flip(0)).isfinite()
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_masses_in_half_precision_agree_up_to_its_rounding(dtype):
+    """As the outputs of softmax do."""
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(20):
+        logits = [torch.randn(2, size, generator=generator) for size in (10, 7)]
+        a, b = (x.softmax(-1).to(dtype).requires_grad_() for x in logits)
+        C = torch.rand(10, 7, generator=generator).to(dtype)
+        values = sparse_ot_value(a, b, C, None, reg=0.1), emd_value(a, b, C)
+        plan = sparse_ot_plan(a, b, C, None, reg=0.1).to_dense()
+        torch.testing.assert_close(plan.sum(-1), a.float(), rtol=1e-5, atol=1e-6)
+        entropic = sinkhorn_value(a[0], b[0], C, reg=0.1)
+        (sum(x.sum() for x in values) + plan[0, 0, 0] + entropic).backward()
+        assert a.grad.dtype == b.grad.dtype == dtype
+        assert a.grad.isfinite().all()
+        assert b.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_masses_in_half_precision_that_differ_by_more_are_refused(dtype):
+    a, b, C = problems(dtype=dtype)
+    for function in (
+        lambda b: sparse_ot_value(a, b, C, K),
+        lambda b: emd_value(a, b, C),
+        lambda b: sinkhorn_value(a, b, C, reg=0.1),
+    ):
+        with pytest.raises(ValueError, match="normalise"):
+            function(b * 1.02)
 
 
 def test_batches_are_their_members():
