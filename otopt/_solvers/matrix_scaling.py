@@ -125,9 +125,11 @@ def _steps_left(errors, tol):
 
 
 def _sinkhorn_direction(dual, here):
-    wanted = here.gradient + here.sums
+    # The sums that belong to the gradient: where it is more precise than those of the stored
+    # kernel, a small mass would drown in the difference and might turn negative.
+    wanted = dual.wanted(dual.phi + np.log(here.u / dual.weight))
     with np.errstate(divide="ignore"):
-        ratio = np.log(wanted / here.sums)
+        ratio = np.log(wanted / (wanted - here.gradient))
     # A penalty holds the step back; sums that vanish are left to an evaluation of the cost.
     ratio *= wanted / (wanted + dual.slope(wanted))
     return np.clip(ratio, -REACH, REACH)

@@ -194,3 +194,25 @@ def test_relaxed_marginals_are_optimal(problem, relative, penalty, side):
     assert value == pytest.approx(result.value, abs=1e-9 * size)
     assert result.dual_bound <= result.primal_bound + 1e-12 * size
     assert result.primal_bound - result.dual_bound <= 1e-7 * size
+
+
+@pytest.mark.filterwarnings("ignore::otopt.errors.ConvergenceWarning")
+@pytest.mark.parametrize("seed", range(4))
+def test_masses_of_any_size_converge_or_end_in_rounding_errors(seed):
+    """Small ones were lost in the rounding of the stored kernel, and turned into NaN."""
+    rng = np.random.default_rng(seed)
+    for index in range(100):
+        n, m = rng.integers(1, 7, 2)
+        a, b = rng.dirichlet(np.full(n, 0.05)), rng.dirichlet(np.full(m, 0.05))
+        reg = (1.0, 0.05, 0.01, 1e-3)[index % 4]
+        result = otopt.sinkhorn(a, b, rng.random((n, m)), reg=reg)
+        error = sum(np.abs(result.plan.sum(axis=k) - x).sum() for k, x in enumerate((b, a)))
+        assert error == pytest.approx(result.marginal_error, abs=1e-12)
+        assert result.success or result.status is otopt.Status.PRECISION_LIMIT
+        assert error <= 1e-5
+
+
+def test_a_mass_below_the_precision_of_the_stored_kernel_converges():
+    result = otopt.sinkhorn([1.0], [1 - 1e-9, 1e-9], [[1.0, 0.0]], reg=0.05)
+    np.testing.assert_allclose(result.plan, [[1 - 1e-9, 1e-9]], rtol=0, atol=1e-9)
+    assert result.nit < 100
