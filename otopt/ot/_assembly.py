@@ -129,7 +129,9 @@ def allowed_counts(k, n):
     """What `OTResult.k` says of k as it was given."""
     if k is None:
         return n
-    return min(int(k), n) if np.ndim(k) == 0 else np.minimum(np.asarray(k, np.int64), n)
+    if np.ndim(k) == 0:
+        return min(int(k), n)
+    return np.minimum(np.asarray(k), np.int64(n)).astype(np.int64)
 
 
 def compact(rows, mass):
