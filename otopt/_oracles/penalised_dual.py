@@ -47,7 +47,8 @@ class PenalisedDual(ProximalDual):
         else:
             self._solve_masses(alpha)
         self.support = self.kernels.pack_support(self.lists, self.columns)
-        _, rows, _, mass, _ = self.support
+        start, rows, _, mass, _ = self.support
+        mass[np.repeat(self.empty_columns(), np.diff(start))] = 0.0
         return math.nan, self.row_mass - np.bincount(rows, mass, minlength=self.n)
 
     def _solve_masses(self, alpha):
@@ -71,6 +72,12 @@ class PenalisedDual(ProximalDual):
             middle = np.where(np.isinf(high), 4.0 * self.b, 0.5 * (low + high))
             inside = (step > low) & (step < high)
             self.b = np.where(short == 0, self.b, np.where(inside, step, middle))
+
+    def empty_columns(self):
+        """Which columns have the least mass only, in place of none."""
+        if isinstance(self.of_columns, Exact):
+            return np.zeros(self.m, bool)
+        return self.b <= 2 * LEAST * self.total
 
     def _potentials(self, alpha):
         """The potential beta of every column."""

@@ -176,7 +176,8 @@ def _settle(problem, kernels, penalties, pool, alpha):
         if abs(previous - value) <= 1e-10 * abs(value):
             break
         oracle.mu *= 0.1
-    return _Rounded(pool.rows, oracle.lists.centre.copy(), error)
+    mass = np.where(oracle.empty_columns()[:, None], 0.0, oracle.lists.centre)
+    return _Rounded(pool.rows, mass, error)
 
 
 def _measure(problem, kernels, rows, mass):
@@ -202,8 +203,9 @@ def _conclude(problem, penalties, outcome, feasible, gap, settings, monitor):
         )
     if outcome == "limit":
         return Status.ITERATION_LIMIT, (
-            f"Stopped after maxiter = {monitor.nit} Newton steps with relaxed gap "
-            f"{monitor.gap:.1e} > tol = {tol:.1e}. Raise maxiter, loosen tol, or increase reg."
+            f"Stopped at maxiter = {settings.maxiter} after {monitor.nit} Newton steps with "
+            f"relaxed gap {monitor.gap:.1e} > tol = {tol:.1e}. "
+            "Raise maxiter, loosen tol, or increase reg."
         )
     if feasible and gap <= tol:
         return Status.OPTIMAL, f"Certified optimal: gap {max(gap, 0.0):.1e} <= tol = {tol:.1e}."

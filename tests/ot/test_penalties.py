@@ -166,6 +166,27 @@ def test_bad_penalties_are_refused(penalty, error, match):
         otopt.sparse_ot([1.0], [1.0], [[0.0]], 1, marginal_penalty=penalty)
 
 
+@pytest.mark.parametrize("k", [1, 2, None])
+@pytest.mark.parametrize("reg", [None, 0.0, 0.5])
+def test_nothing_moves_where_everything_costs_and_nothing_must(k, reg):
+    a, C = np.array([0.5, 0.5]), np.array([[1.0, 2.0], [2.0, 1.0]])
+    result = otopt.sparse_ot(a, a, C, k, reg=reg, marginal_penalty=MassBounds())
+    assert result.status is otopt.Status.OPTIMAL
+    assert (result.value, result.relaxed.value, result.marginal_error) == (0.0, 0.0, 0.0)
+    assert (result.mass == 0).all()
+    assert result.dual_bound == pytest.approx(0.0, abs=1e-20)
+
+
+def test_columns_that_only_cost_stay_empty():
+    rng = np.random.default_rng(0)
+    a, b, C = rng.random(30) + 0.1, rng.random(20) + 0.1, rng.random((30, 20)) - 0.1
+    C[:, ::3] = np.abs(C[:, ::3]) + 0.1
+    result = otopt.sparse_ot(a, b, C, 10, marginal_penalty=MassBounds())
+    assert result.status is otopt.Status.OPTIMAL
+    assert (result.mass[::3] == 0).all()
+    assert (result.rows[::3] == -1).all()
+
+
 def test_other_bad_input_is_refused():
     with pytest.raises(ValueError, match="must not exceed"):
         MassBounds(2.0, 1.0)
@@ -175,6 +196,14 @@ def test_other_bad_input_is_refused():
         otopt.sparse_ot([1.0, 0.0], [1.0], [[0.0], [1.0]], 1, marginal_penalty=1.0)
     with pytest.raises(ValueError, match="needs the cost as a matrix"):
         otopt.sparse_ot([1.0], [1.0], k=1, X=[[0.0]], Y=[[1.0]], marginal_penalty=1.0)
+
+
+@pytest.mark.parametrize("penalty", [None, 1.0])
+def test_the_message_names_the_limit_that_was_given(penalty):
+    rng = np.random.default_rng(0)
+    a, b, C = rng.dirichlet(np.ones(8)), rng.dirichlet(np.ones(6)), rng.random((8, 6))
+    with pytest.warns(otopt.errors.ConvergenceWarning, match="Stopped at maxiter = 1 after 1 New"):
+        otopt.sparse_ot(a, b, C, 3, reg=0.01, marginal_penalty=penalty, maxiter=1)
 
 
 def test_rows_that_cannot_all_be_served_are_proven_infeasible():
