@@ -175,7 +175,9 @@ def _settle(problem, kernels, penalties, pool, alpha):
         previous, value = value, oracle.relaxed_value()
         if abs(previous - value) <= 1e-10 * abs(value):
             break
-        oracle.mu *= 0.1
+        # The rounding of potentials is divided by mu, and must not be seen in the masses.
+        size = float(np.abs(alpha).max() + np.abs(pool.cost).max())
+        oracle.mu = max(0.1 * oracle.mu, np.finfo(float).eps * size / (TIGHT * problem.mass))
     mass = np.where(oracle.empty_columns()[:, None], 0.0, oracle.lists.centre)
     return _Rounded(pool.rows, mass, error)
 

@@ -166,6 +166,27 @@ def test_bad_penalties_are_refused(penalty, error, match):
         otopt.sparse_ot([1.0], [1.0], [[0.0]], 1, marginal_penalty=penalty)
 
 
+@pytest.mark.parametrize("penalties", [(None, L2Penalty(72.0)), (L2Penalty(72.0), None)])
+def test_the_side_that_is_given_is_met_beside_a_steep_penalty(penalties):
+    result = otopt.sparse_ot([0.79], [0.41], [[0.29]], None, reg=0.0, marginal_penalty=penalties)
+    mass = 0.41 if penalties[1] is None else 0.79
+    assert result.status is otopt.Status.OPTIMAL
+    assert result.mass.sum() == pytest.approx(mass, abs=1e-11)
+    assert result.value == pytest.approx(0.29 * mass + 36.0 * 0.38**2, abs=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("side", [0, 1])
+def test_a_full_support_always_has_a_plan(seed, side):
+    rng = np.random.default_rng(seed)
+    a, b, C = rng.random(5) + 0.05, rng.random(5) + 0.05, rng.random((5, 5))
+    penalties = (KLPenalty(100.0), None) if side == 0 else (None, KLPenalty(100.0))
+    result = otopt.sparse_ot(a, b, C, None, reg=0.0, marginal_penalty=penalties)
+    assert result.status is otopt.Status.OPTIMAL
+    assert result.marginal_error < 1e-9
+    assert result.value >= result.dual_bound - 1e-9 * abs(result.value)
+
+
 @pytest.mark.parametrize("k", [1, 2, None])
 @pytest.mark.parametrize("reg", [None, 0.0, 0.5])
 def test_nothing_moves_where_everything_costs_and_nothing_must(k, reg):
