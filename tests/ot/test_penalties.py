@@ -175,6 +175,26 @@ def test_the_side_that_is_given_is_met_beside_a_steep_penalty(penalties):
     assert result.value == pytest.approx(0.29 * mass + 36.0 * 0.38**2, abs=1e-9)
 
 
+def test_a_weak_penalty_follows_the_side_that_is_given():
+    a, b, C = np.array([0.42, 0.32]), np.array([0.34]), np.array([[0.22], [0.52]])
+    penalties = None, KLPenalty(0.0153)
+    result = otopt.sparse_ot(a, b, C, 2, reg=1.0, marginal_penalty=penalties)
+    assert result.status is otopt.Status.OPTIMAL
+    assert result.nit < 20
+    np.testing.assert_allclose(result.to_plan("dense"), a[:, None], atol=1e-9)
+    expected = objective(a[:, None], a, b, C, 1.0, penalties)
+    assert result.value == pytest.approx(expected, rel=1e-9)
+
+
+def test_empty_columns_do_not_slow_the_rows():
+    a, b, C = np.array([0.47, 0.91, 0.97]), np.array([0.07]), np.array([[0.68], [0.75], [0.16]])
+    penalties = MassBounds(0.0, 3.0), L2Penalty(0.062)  # a first mass is worth 0.062 * 0.07
+    result = otopt.sparse_ot(a, b, C, 1, reg=0.0, marginal_penalty=penalties)
+    assert result.status is otopt.Status.OPTIMAL
+    assert (result.mass == 0).all()
+    assert result.value == pytest.approx(0.031 * 0.07**2, rel=1e-12)
+
+
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("side", [0, 1])
 def test_a_full_support_always_has_a_plan(seed, side):
