@@ -293,7 +293,8 @@ def as_cardinalities(function, name, k, n, m, *, side="column"):
         j = int(np.argmax(counts < 1))
         message = f"{rule}; got {name}[{j}] = {counts[j]}; leave that one out."
         raise ValueError(message)
-    return np.minimum(counts, n).astype(np.int64)
+    # n may be too large for the dtype of the counts.
+    return np.minimum(counts, np.int64(n)).astype(np.int64)
 
 
 def _as_count(function, name, k, others):

@@ -21,6 +21,8 @@ __all__ = ["PenalisedDual"]
 SCALAR_STEPS = 60
 RESOLUTION = 1e-14  # of the mass, to which the masses of columns are found
 LEAST = 1e-13  # of the mass: a column has at least that, as its problem needs some
+BALANCED = 1e-3  # share of the mass by which the first potentials may miss a balance
+DOUBLINGS, HALVINGS = 100, 50  # of the first shift, until its bracket is found, and of that
 DENSE = 400  # rows up to which the Newton system is dense
 
 
@@ -36,6 +38,33 @@ class PenalisedDual(ProximalDual):
         self.row_slope, self.column_slope = np.zeros(self.n), np.zeros(self.m)
         self.column_centre = b
 
+    def balanced(self, alpha):
+        """Where both sides ask for about the same mass in all: far from there masses explode."""
+        beta = self.kernels.c_transform(alpha, self.Ct)
+
+        def excess(shift):
+            rows, _ = self.of_rows.answer(alpha + shift, self.a, self.mu, self.row_centre)
+            columns, _ = self.of_columns.answer(
+                beta - shift, self.nominal, self.mu, self.column_centre
+            )
+            return float(rows.sum() - columns.sum())
+
+        first = excess(0.0)
+        if abs(first) <= BALANCED * self.total:
+            return alpha
+        sign = math.copysign(1.0, first)
+        near, far = 0.0, sign * self.reach
+        for _ in range(DOUBLINGS):
+            if sign * excess(far) <= 0:
+                break
+            near, far = far, 2.0 * far
+        else:
+            return alpha
+        for _ in range(HALVINGS):
+            middle = 0.5 * (near + far)
+            near, far = (middle, far) if sign * excess(middle) > 0 else (near, middle)
+        return alpha + near
+
     # -- value and gradient ---------------------------------------------------------------------
 
     def evaluate(self, alpha):
@@ -47,7 +76,8 @@ class PenalisedDual(ProximalDual):
         else:
             self._solve_masses(alpha)
         self.support = self.kernels.pack_support(self.lists, self.columns)
-        _, rows, _, mass, _ = self.support
+        start, rows, _, mass, _ = self.support
+        mass[np.repeat(self.empty_columns(), np.diff(start))] = 0.0
         return math.nan, self.row_mass - np.bincount(rows, mass, minlength=self.n)
 
     def _solve_masses(self, alpha):
@@ -71,6 +101,12 @@ class PenalisedDual(ProximalDual):
             middle = np.where(np.isinf(high), 4.0 * self.b, 0.5 * (low + high))
             inside = (step > low) & (step < high)
             self.b = np.where(short == 0, self.b, np.where(inside, step, middle))
+
+    def empty_columns(self):
+        """Which columns have the least mass only, in place of none."""
+        if isinstance(self.of_columns, Exact):
+            return np.zeros(self.m, bool)
+        return self.b <= 2 * LEAST * self.total
 
     def _potentials(self, alpha):
         """The potential beta of every column."""
@@ -116,11 +152,15 @@ class PenalisedDual(ProximalDual):
         mean = np.bincount(label, d, minlength=self.n) / np.maximum(size, 1) * (soft == 0)
         shift = self._component_shift(alpha, gradient, label, size, imbalance)
         if size[label[0]] == self.n:  # one component, whose balance is not given here
-            reach = (self.reg + self.mu) * self.nominal.mean()
             newton = imbalance[label[0]] / self.n * (self.reg + self.mu)
-            shift[label[0]] = min(max(newton, -reach), reach)
+            shift[label[0]] = min(max(newton, -self.reach), self.reach)
         d += (shift - mean)[label]
         return d if gradient @ d > 0.0 else gradient * (self.reg + self.mu)
+
+    @property
+    def reach(self):
+        """By the masses that are given: those of now may vanish."""
+        return (self.reg + self.mu) * self.nominal.mean()
 
     def _penalised_solve(self, g):
         start, rows, _, _, kind = self.support

@@ -89,6 +89,10 @@ class ProximalDual:
         self.reference = np.zeros(self.n)
         self.nfev = 0
 
+    def balanced(self, alpha):
+        """Potentials with the shift, equal in all rows, that suits both sides: here any does."""
+        return alpha
+
     # -- value and gradient ---------------------------------------------------------------------
 
     def evaluate(self, alpha):
@@ -227,14 +231,18 @@ class ProximalDual:
         coarse = self.kernels.assemble_grouped(*laplacian, self.groups)
         return solve_two_level(product, diagonal, coarse, self.groups, g, rtol, 500)
 
+    @property
+    def reach(self):
+        """How far a component moves at once where nothing says more."""
+        return (self.reg + self.mu) * self.b.mean()
+
     def _component_shift(self, alpha, gradient, label, size, imbalance):
         roots = np.flatnonzero(size)
         shift = np.zeros(self.n)
         if len(roots) == 1:
             return shift
-        reach = (self.reg + self.mu) * self.b.mean()
         newton = imbalance[roots] / size[roots] * (self.reg + self.mu)
-        shift[roots] = np.clip(newton, -reach, reach)
+        shift[roots] = np.clip(newton, -self.reach, self.reach)
         if np.abs(imbalance).max() > 1e-3 * np.abs(gradient).max():
             start, rows, *_ = self.support
             column_label = label[rows[start[:-1]]]
@@ -247,7 +255,9 @@ class ProximalDual:
                 slack = self.kernels.entry_slack(self.Ct, alpha, threshold, label, column_label)
             slack = slack[roots]
             rising = (imbalance[roots] > 0) & np.isfinite(slack)
-            shift[roots[rising]] = np.maximum(slack[rising], 0) + np.minimum(newton[rising], reach)
+            shift[roots[rising]] = np.maximum(slack[rising], 0) + np.minimum(
+                newton[rising], self.reach
+            )
         return shift
 
     # -- candidates -------------------------------------------------------------------------------

@@ -74,11 +74,11 @@ def ending_of(problem, monitor, relaxation, rounded, outcome, k):
     )
 
 
-def assemble(problem, kernels, end, k, tol, started):
+def assemble(problem, kernels, end, k, settings):
     """Conclude from an `Ending`; `k` as it was given."""
     feasible = end.found and end.error <= FEASIBLE * problem.mass
     gap = problem.relative_gap(end.value, end.bound) if feasible else np.inf
-    status, message = _conclude(problem, end, feasible, gap, tol)
+    status, message = _conclude(problem, end, feasible, gap, settings)
     return OTResult(
         rows=end.rows,
         mass=end.mass,
@@ -93,7 +93,7 @@ def assemble(problem, kernels, end, k, tol, started):
         message=message,
         nit=end.nit,
         nfev=end.nfev,
-        elapsed=time.perf_counter() - started,
+        elapsed=time.perf_counter() - settings.started,
         reg=problem.reg,
         k=allowed_counts(k, problem.shape[0]),
     )
@@ -129,7 +129,9 @@ def allowed_counts(k, n):
     """What `OTResult.k` says of k as it was given."""
     if k is None:
         return n
-    return min(int(k), n) if np.ndim(k) == 0 else np.minimum(np.asarray(k, np.int64), n)
+    if np.ndim(k) == 0:
+        return min(int(k), n)
+    return np.minimum(np.asarray(k), np.int64(n)).astype(np.int64)
 
 
 def compact(rows, mass):
@@ -170,8 +172,8 @@ def _full_potentials(problem, kernels, alpha, beta):
     return Potentials(alpha, beta)
 
 
-def _conclude(problem, end, feasible, gap, tol):
-    share = end.error / problem.mass
+def _conclude(problem, end, feasible, gap, settings):
+    share, tol, maxiter = end.error / problem.mass, settings.tol, settings.maxiter
     if feasible and gap <= tol:
         return Status.OPTIMAL, f"Certified optimal: gap {max(gap, 0.0):.1e} <= tol = {tol:.1e}."
     if end.outcome == "stopped":
@@ -181,7 +183,7 @@ def _conclude(problem, end, feasible, gap, tol):
         )
     if end.outcome == "limit":
         return Status.ITERATION_LIMIT, (
-            f"Stopped after maxiter = {end.nit_relaxed} Newton steps with relaxed gap "
+            f"Stopped at maxiter = {maxiter} after {end.nit_relaxed} Newton steps with relaxed gap "
             f"{end.gap_relaxed:.1e} > tol = {tol:.1e}. Raise maxiter, loosen tol, or increase reg."
         )
     if feasible:

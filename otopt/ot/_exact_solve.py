@@ -93,7 +93,7 @@ def solve(a, b, C, warm_start, settings, kind=OTResult):
     if isinstance(C, Points):
         with Session(settings, "network points") as session:
             problem = LinearOT.from_points(a, b, *C, function=settings.function)
-            resume = _resume_point(settings.function, warm_start, problem)
+            resume = _resume_point(settings.function, warm_start, problem, C)
             return session.run(problem, resume, started, kind)
     with Session(settings) as session:
         kernels, name = session.kernels, settings.function
@@ -102,7 +102,7 @@ def solve(a, b, C, warm_start, settings, kind=OTResult):
         problem = LinearOT.from_arrays(a, b, C, find_range, function=name)
         if warm_start is not None and problem.C.size < np.prod(problem.shape):
             as_cost(name, "C", C, kernels.cost_range)
-        resume = _resume_point(name, warm_start, problem)
+        resume = _resume_point(name, warm_start, problem, C)
         try:
             return session.run(problem, resume, started, kind)
         except NotFiniteError:
@@ -207,8 +207,11 @@ class Oriented:
         return ResumePoint(u if self.turned else v, arcs)
 
 
-def _resume_point(function, warm_start, problem):
-    """Potentials and arcs of a warm start, in the numbering of the problem, or None."""
+def _resume_point(function, warm_start, problem, C):
+    """Potentials and arcs of a warm start, in the numbering of the problem, or None.
+
+    `C` is the cost as it was given.
+    """
     if warm_start is None:
         return None
     rule = f"{function}: `warm_start` must be an OTResult or a pair (source, target) of potentials"
@@ -230,7 +233,23 @@ def _resume_point(function, warm_start, problem):
     if not (np.isfinite(source).all() and np.isfinite(target).all()):
         message = f"{rule} that are finite; solve cold instead."
         raise ValueError(message)
-    return (source[problem.rows], target[problem.columns]), arcs
+    kept = source[problem.rows], target[problem.columns]
+    return tuple(_drawn_together(function, x, problem, C) for x in kept), arcs
+
+
+def _drawn_together(function, x, problem, C):
+    """Potentials as far apart as costs are, at most: the optimal ones are no further.
+
+    Others would drown the costs in their rounding, and the proof with them.
+    """
+    x = x - x.max()
+    if x.min() >= -problem.unit:  # which is the range of a sample, and may fall short
+        return x
+    if isinstance(C, Points):
+        low, high = select_kernels("points").cost_range(problem.C)
+    else:
+        _, low, high = as_cost(function, "C", C, select_kernels("network").cost_range)
+    return np.maximum(x, low - high)
 
 
 def _kept_arcs(result, problem):

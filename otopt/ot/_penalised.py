@@ -175,8 +175,11 @@ def _settle(problem, kernels, penalties, pool, alpha):
         previous, value = value, oracle.relaxed_value()
         if abs(previous - value) <= 1e-10 * abs(value):
             break
-        oracle.mu *= 0.1
-    return _Rounded(pool.rows, oracle.lists.centre.copy(), error)
+        # The rounding of potentials is divided by mu, and must not be seen in the masses.
+        size = float(np.abs(alpha).max() + np.abs(pool.cost).max())
+        oracle.mu = max(0.1 * oracle.mu, np.finfo(float).eps * size / (TIGHT * problem.mass))
+    mass = np.where(oracle.empty_columns()[:, None], 0.0, oracle.lists.centre)
+    return _Rounded(pool.rows, mass, error)
 
 
 def _measure(problem, kernels, rows, mass):
@@ -202,8 +205,9 @@ def _conclude(problem, penalties, outcome, feasible, gap, settings, monitor):
         )
     if outcome == "limit":
         return Status.ITERATION_LIMIT, (
-            f"Stopped after maxiter = {monitor.nit} Newton steps with relaxed gap "
-            f"{monitor.gap:.1e} > tol = {tol:.1e}. Raise maxiter, loosen tol, or increase reg."
+            f"Stopped at maxiter = {settings.maxiter} after {monitor.nit} Newton steps with "
+            f"relaxed gap {monitor.gap:.1e} > tol = {tol:.1e}. "
+            "Raise maxiter, loosen tol, or increase reg."
         )
     if feasible and gap <= tol:
         return Status.OPTIMAL, f"Certified optimal: gap {max(gap, 0.0):.1e} <= tol = {tol:.1e}."

@@ -170,6 +170,9 @@ def relax(
         groups=problem.groups,
     )
 
+    if warm_start is None:
+        alpha = oracle.balanced(alpha)
+
     def assess(x, gradient):
         solved = monitor.assess(oracle, x, gradient)
         oracle.limit_margins(2 * (reg + oracle.mu) * problem.b + 1e-4 * unit)

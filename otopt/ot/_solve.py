@@ -99,7 +99,7 @@ def solve(
             problem, compiled, k, tol=settings.tol, maxiter=settings.maxiter, options=options
         )
         if end is not None:  # else the relaxation again: little beside the search that follows
-            return assemble(problem, compiled, end, k, settings.tol, settings.started)
+            return assemble(problem, compiled, end, k, settings)
     warm = None
     if warm_start is not None:
         plan = (warm_start.relaxed or warm_start).plan[problem.rows][:, problem.columns].tocsc()
@@ -133,7 +133,7 @@ def solve(
         if rounded is not None and rounded.feasible:
             monitor.consider(relaxation.oracle, rounded.alpha)
     end = ending_of(problem, monitor, relaxation, rounded, outcome, k)
-    return assemble(problem, relaxation.oracle.kernels, end, k, settings.tol, settings.started)
+    return assemble(problem, relaxation.oracle.kernels, end, k, settings)
 
 
 def _pays_linear_start(problem):

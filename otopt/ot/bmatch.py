@@ -184,7 +184,8 @@ def _read_room(col_cap, n, m, K):
     if array.dtype.kind not in "iu" or array.shape not in ((), (m,)) or (array < 0).any():
         message = f"{rule} ({m}); got {col_cap!r}."
         raise ValueError(message)
-    room = np.minimum(np.broadcast_to(array, m), n).astype(np.int64)
+    # n may be too large for the dtype of the room.
+    room = np.minimum(np.broadcast_to(array, m), np.int64(n)).astype(np.int64)
     if room.sum() < n * K:
         message = (
             f"{rule}; together at least n * row = {n * K}; got {int(room.sum())}; raise it to "

@@ -160,6 +160,15 @@ def test_bmatch_small():
         otopt.bmatch(np.zeros((3, 2)), row=1)
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.uint64])
+def test_bmatch_takes_room_of_any_integer_type(dtype):
+    S = np.random.default_rng(0).normal(size=(300, 4))
+    room = np.full(4, 100, dtype)
+    result = otopt.bmatch(S, 1, room)
+    assert result.certified
+    np.testing.assert_array_equal(result.indices, otopt.bmatch(S, 1, 100).indices)
+
+
 def test_bmatch_lists_grow_until_the_proof_holds():
     rng = np.random.default_rng(0)
     S = rng.normal(size=(60, 200))

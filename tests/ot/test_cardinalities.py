@@ -155,6 +155,16 @@ def test_batches_take_them():
         otopt.sparse_ot_batch(A, B, C, counts[:3])
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.uint64])
+def test_counts_of_any_integer_type_stand_beside_many_rows(dtype):
+    rng = np.random.default_rng(4)
+    a, b, C = np.full(300, 1 / 300), np.full(4, 0.25), rng.random((300, 4))
+    most = min(np.iinfo(dtype).max, 2**63)  # one more than int64 holds
+    result = otopt.sparse_ot(a, b, C, np.full(4, most, dtype))
+    identical(result, otopt.sparse_ot(a, b, C, np.full(4, min(int(most), 300))))
+    np.testing.assert_array_equal(result.k, min(int(most), 300))
+
+
 def test_tensors_answer_in_tensors():
     given = (torch.as_tensor(x) for x in (A, B, COST))
     result = otopt.sparse_ot(*given, torch.as_tensor(MIXED))

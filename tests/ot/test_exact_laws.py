@@ -153,6 +153,28 @@ def test_any_potentials_are_a_valid_start(problem, seed):
     check_exact(warm, a, b, C)
 
 
+@pytest.mark.parametrize("size", [1e10, 1e17, 1e150])
+@pytest.mark.parametrize("points", [False, True])
+def test_potentials_far_from_the_costs_prove_as_much_as_others(size, points):
+    rng = np.random.default_rng(0)
+    a, b = rng.dirichlet(np.ones(30)), rng.dirichlet(np.ones(25))
+    X, Y = rng.random((30, 2)), rng.random((25, 2))
+    C = ((X[:, None] - Y) ** 2).sum(axis=2)
+    start = size * rng.normal(size=30), size * rng.normal(size=25)
+    cost = {"X": X, "Y": Y} if points else {"C": C}
+    warm = otopt.emd(a, b, **cost, warm_start=start)
+    check_exact(warm, a, b, C)
+    assert abs(warm.gap) < 1e-13
+    assert warm.value == pytest.approx(otopt.emd(a, b, C).value, rel=1e-13)
+
+
+def test_the_optimum_in_another_unit_of_cost_is_a_start():
+    a, b, C = problem(30, 25)
+    warm = otopt.emd(a, b, C, warm_start=otopt.emd(a, b, 1e9 * C))
+    check_exact(warm, a, b, C)
+    assert abs(warm.gap) < 1e-13
+
+
 def test_an_exact_plan_warms_the_sparse_problem():
     a, b, C = problem(40, 30)
     start = otopt.emd(a, b, C)

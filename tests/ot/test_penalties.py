@@ -166,6 +166,68 @@ def test_bad_penalties_are_refused(penalty, error, match):
         otopt.sparse_ot([1.0], [1.0], [[0.0]], 1, marginal_penalty=penalty)
 
 
+@pytest.mark.parametrize("penalties", [(None, L2Penalty(72.0)), (L2Penalty(72.0), None)])
+def test_the_side_that_is_given_is_met_beside_a_steep_penalty(penalties):
+    result = otopt.sparse_ot([0.79], [0.41], [[0.29]], None, reg=0.0, marginal_penalty=penalties)
+    mass = 0.41 if penalties[1] is None else 0.79
+    assert result.status is otopt.Status.OPTIMAL
+    assert result.mass.sum() == pytest.approx(mass, abs=1e-11)
+    assert result.value == pytest.approx(0.29 * mass + 36.0 * 0.38**2, abs=1e-9)
+
+
+def test_a_weak_penalty_follows_the_side_that_is_given():
+    a, b, C = np.array([0.42, 0.32]), np.array([0.34]), np.array([[0.22], [0.52]])
+    penalties = None, KLPenalty(0.0153)
+    result = otopt.sparse_ot(a, b, C, 2, reg=1.0, marginal_penalty=penalties)
+    assert result.status is otopt.Status.OPTIMAL
+    assert result.nit < 20
+    np.testing.assert_allclose(result.to_plan("dense"), a[:, None], atol=1e-9)
+    expected = objective(a[:, None], a, b, C, 1.0, penalties)
+    assert result.value == pytest.approx(expected, rel=1e-9)
+
+
+def test_empty_columns_do_not_slow_the_rows():
+    a, b, C = np.array([0.47, 0.91, 0.97]), np.array([0.07]), np.array([[0.68], [0.75], [0.16]])
+    penalties = MassBounds(0.0, 3.0), L2Penalty(0.062)  # a first mass is worth 0.062 * 0.07
+    result = otopt.sparse_ot(a, b, C, 1, reg=0.0, marginal_penalty=penalties)
+    assert result.status is otopt.Status.OPTIMAL
+    assert (result.mass == 0).all()
+    assert result.value == pytest.approx(0.031 * 0.07**2, rel=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("side", [0, 1])
+def test_a_full_support_always_has_a_plan(seed, side):
+    rng = np.random.default_rng(seed)
+    a, b, C = rng.random(5) + 0.05, rng.random(5) + 0.05, rng.random((5, 5))
+    penalties = (KLPenalty(100.0), None) if side == 0 else (None, KLPenalty(100.0))
+    result = otopt.sparse_ot(a, b, C, None, reg=0.0, marginal_penalty=penalties)
+    assert result.status is otopt.Status.OPTIMAL
+    assert result.marginal_error < 1e-9
+    assert result.value >= result.dual_bound - 1e-9 * abs(result.value)
+
+
+@pytest.mark.parametrize("k", [1, 2, None])
+@pytest.mark.parametrize("reg", [None, 0.0, 0.5])
+def test_nothing_moves_where_everything_costs_and_nothing_must(k, reg):
+    a, C = np.array([0.5, 0.5]), np.array([[1.0, 2.0], [2.0, 1.0]])
+    result = otopt.sparse_ot(a, a, C, k, reg=reg, marginal_penalty=MassBounds())
+    assert result.status is otopt.Status.OPTIMAL
+    assert (result.value, result.relaxed.value, result.marginal_error) == (0.0, 0.0, 0.0)
+    assert (result.mass == 0).all()
+    assert result.dual_bound == pytest.approx(0.0, abs=1e-20)
+
+
+def test_columns_that_only_cost_stay_empty():
+    rng = np.random.default_rng(0)
+    a, b, C = rng.random(30) + 0.1, rng.random(20) + 0.1, rng.random((30, 20)) - 0.1
+    C[:, ::3] = np.abs(C[:, ::3]) + 0.1
+    result = otopt.sparse_ot(a, b, C, 10, marginal_penalty=MassBounds())
+    assert result.status is otopt.Status.OPTIMAL
+    assert (result.mass[::3] == 0).all()
+    assert (result.rows[::3] == -1).all()
+
+
 def test_other_bad_input_is_refused():
     with pytest.raises(ValueError, match="must not exceed"):
         MassBounds(2.0, 1.0)
@@ -175,6 +237,14 @@ def test_other_bad_input_is_refused():
         otopt.sparse_ot([1.0, 0.0], [1.0], [[0.0], [1.0]], 1, marginal_penalty=1.0)
     with pytest.raises(ValueError, match="needs the cost as a matrix"):
         otopt.sparse_ot([1.0], [1.0], k=1, X=[[0.0]], Y=[[1.0]], marginal_penalty=1.0)
+
+
+@pytest.mark.parametrize("penalty", [None, 1.0])
+def test_the_message_names_the_limit_that_was_given(penalty):
+    rng = np.random.default_rng(0)
+    a, b, C = rng.dirichlet(np.ones(8)), rng.dirichlet(np.ones(6)), rng.random((8, 6))
+    with pytest.warns(otopt.errors.ConvergenceWarning, match="Stopped at maxiter = 1 after 1 New"):
+        otopt.sparse_ot(a, b, C, 3, reg=0.01, marginal_penalty=penalty, maxiter=1)
 
 
 def test_rows_that_cannot_all_be_served_are_proven_infeasible():
