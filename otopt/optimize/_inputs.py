@@ -175,7 +175,7 @@ class Space:
         unit = float(steps.max(initial=0.0)) or 1.0
         scale = steps / unit
         if len(E):
-            basis = _null_space(np.vstack([E, np.eye(n)[lower == upper]]) * scale) * scale[:, None]
+            basis = _null_space(np.vstack([E, np.eye(n)[lower == upper]]), scale)
             origin = x
             finite_up, finite_low = np.isfinite(upper), np.isfinite(lower)
             A = np.vstack([A, np.eye(n)[finite_up], -np.eye(n)[finite_low]])
@@ -190,7 +190,7 @@ class Space:
             box = lower[free] / scale[free], upper[free] / scale[free]
         rows, right = A @ basis, b - A @ origin
         length = np.linalg.norm(rows, axis=1)
-        keep = length > 1e-12 * np.maximum(np.linalg.norm(A, axis=1), 1e-300)
+        keep = length > 1e-12 * np.maximum(np.linalg.norm(A * scale, axis=1), 1e-300)
         domain = Domain(*box, rows[keep] / length[keep, None], right[keep] / length[keep])
         return cls(
             origin, basis, lower, upper, start, unit, domain, (asked, lower, upper, linear, steps)
@@ -239,9 +239,15 @@ def _steps(function, step, x, lower, upper):
     return steps
 
 
-def _null_space(rows):
-    _, sizes, V = np.linalg.svd(rows)
-    return V[int((sizes > 1e-12 * sizes.max(initial=1e-300)).sum()) :].T
+def _null_space(rows, scale):
+    """Columns, orthonormal in units of `scale`, along which `rows` do not change."""
+    scaled = rows * scale
+    scaled /= np.maximum(np.linalg.norm(scaled, axis=1, keepdims=True), 1e-300)
+    _, sizes, V = np.linalg.svd(scaled)
+    basis = V[int((sizes > 1e-12 * sizes.max(initial=1e-300)).sum()) :].T
+    # Entries are small where those of `rows` are large: once more, for digits relative to them.
+    basis = basis - np.linalg.pinv(scaled, rcond=1e-12) @ (scaled @ basis)
+    return basis * scale[:, None]
 
 
 def _feasible(function, x, lower, upper, linear):

@@ -145,6 +145,37 @@ def test_equality_constraints_are_met_by_every_evaluation():
     np.testing.assert_allclose(result.x, np.array([1, 2, 3]) * 6 / 14, atol=1e-5)
 
 
+@pytest.mark.parametrize("size", [1.0, 1e3, 1e6, 1e8])
+def test_equality_constraints_and_bounds_hold_in_any_units(size):
+    # In units of 1 / size and size: the sum is 1, and none exceeds 0.75.
+    units = np.array([1 / size, size])
+    fun = Counted(lambda x: -x[0] * size + (x[1] / size - 0.1) ** 2)
+    result = otopt.pattern_search(
+        fun, 0.5 * units, bounds=np.outer(units, [0, 0.75]),
+        constraints=LinearConstraint([1 / units], 1, 1),
+    )  # fmt: skip
+    np.testing.assert_allclose((fun.points / units).sum(axis=1), 1, rtol=0, atol=1e-14)
+    np.testing.assert_allclose(result.x / units, [0.75, 0.25], rtol=0, atol=1e-12)
+    assert result.success
+
+
+@pytest.mark.parametrize("equal", [True, False])
+@pytest.mark.parametrize("seed", range(10))
+def test_constraints_hold_to_rounding_where_nothing_tells_the_units(seed, equal):
+    rng = np.random.default_rng(seed)
+    n = 4
+    units = 10.0 ** rng.permutation([-6, -3, 2, 5])
+    A = rng.normal(size=(1 if equal else 2, n)) / units
+    x0, centre = rng.normal(size=(2, n)) * units
+    high = A @ x0
+    constraint = LinearConstraint(A, high if equal else -np.inf, high)
+    fun = Counted(lambda x: float((((x - centre) / units) ** 2).sum()))
+    otopt.pattern_search(fun, x0, constraints=constraint, maxfev=300)
+    points = np.array(fun.points)
+    excess = np.abs(points @ A.T - high) if equal else points @ A.T - high
+    assert (excess <= 1e-11 * (np.abs(points) @ np.abs(A).T + np.abs(high))).all()
+
+
 # Ends
 
 
