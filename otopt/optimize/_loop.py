@@ -89,17 +89,13 @@ class Values:
 
     def _prepare(self, points, again):
         """Evaluate at once what the cache, the checkpoint and earlier work do not hold."""
-        recorded = len(self.checkpoint.known_values) - self.nfev
-        wanted, seen = [], set()
+        recorded = max(len(self.checkpoint.known_values) - self.nfev, 0)
+        new = {}
         for point in points:
             key = point.tobytes()
-            if (key in self.cache and not again) or key in self.ahead or key in seen:
-                continue
-            seen.add(key)
-            recorded -= 1
-            if recorded < 0:
-                wanted.append(point)
-        wanted = wanted[: self.maxfev - self.nfev]
+            if (key not in self.cache or again) and key not in self.ahead:
+                new.setdefault(key, point)
+        wanted = list(new.values())[recorded : self.maxfev - self.nfev]
         if wanted:
             values = self.objective(np.array([self.to_x(point) for point in wanted]))
             self.ahead |= {p.tobytes(): float(v) for p, v in zip(wanted, values, strict=True)}
