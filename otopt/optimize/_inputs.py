@@ -15,6 +15,7 @@ from ._domain import Domain
 
 __all__ = ["Space", "as_bounds", "as_count", "as_start"]
 
+FAR = 100.0  # first steps: a variable further from zero counts as that far
 APART = 0.1  # entries of a start below that share of the largest get smaller steps, down to that
 
 
@@ -132,7 +133,8 @@ class Space:
     """Points ``x = origin + basis @ u``: the search moves u, on which steps have one unit.
 
     Variables that bounds fix and equality constraints are gone from u; where `basis` is diagonal,
-    x is clipped to the bounds last, so that rounding breaks none.
+    x is clipped to the bounds last, so that rounding breaks none. The tolerance of the search is
+    relative to the largest entry of u: none starts far from zero, lest it exceed a narrow box.
     """
 
     origin: NDArray
@@ -185,9 +187,9 @@ class Space:
         else:
             free = lower < upper
             basis = np.diag(scale)[:, free]
-            origin = np.where(free, 0.0, x)
-            start = x[free] / scale[free]
-            box = lower[free] / scale[free], upper[free] / scale[free]
+            origin = np.where(free, x - np.clip(x, -FAR * steps, FAR * steps), x)
+            start, low, high = ((y - origin)[free] / scale[free] for y in (x, lower, upper))
+            box = low, high
         rows, right = A @ basis, b - A @ origin
         length = np.linalg.norm(rows, axis=1)
         keep = length > 1e-12 * np.maximum(np.linalg.norm(A * scale, axis=1), 1e-300)

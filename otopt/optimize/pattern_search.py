@@ -82,7 +82,8 @@ def pattern_search(
     time_limit : float, optional
         Seconds, looked at between questions.
     xtol : float
-        Stop at a step of that length, relative to the largest entry of x where that exceeds 1.
+        Stop at a step of that length, relative to the largest entry of x where that exceeds 1; an
+        entry further from zero than 100 of its first steps counts as 100 of them.
     initial_step : float or array_like, shape (n,), optional
         First step, which also is the unit of every variable; by default a quarter of the largest
         entry of x0 (of 1 where that is smaller), down to a tenth of that for entries that are

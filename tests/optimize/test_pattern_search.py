@@ -78,6 +78,25 @@ def test_variables_of_different_sizes(wave):
     assert otopt.pattern_search(fun, x0, maxfev=600).fun < 1e-4 * fun(x0)
 
 
+@pytest.mark.parametrize("far", [0.0, 1e3, -1e6, 1e9])
+@pytest.mark.parametrize("power", [1, 2])
+@pytest.mark.parametrize("by", ["bounds", "initial_step"])
+def test_a_narrow_box_far_from_zero_is_searched_like_any_other(far, power, by):
+    width = 1e-3
+    centre = np.array([0.37, far + 0.21 * width])
+
+    def fun(x):
+        return float((np.abs((x - centre) / [1, width]) ** power).sum())
+
+    if by == "bounds":
+        result = otopt.pattern_search(fun, bounds=[(-1, 1), (far, far + width)])
+    else:
+        result = otopt.pattern_search(fun, [0, far], initial_step=[0.5, width / 4])
+    digits = np.spacing(max(1.0, abs(far)))
+    assert result.success
+    assert (np.abs(result.x - centre) <= [2e-6, 2e-6 * width + digits]).all()
+
+
 @pytest.mark.parametrize("maxfev", [0, 1, 2, 7, 8, 50, 51])
 @pytest.mark.parametrize("poll", ["opportunistic", "complete"])
 def test_maxfev_is_exact(maxfev, poll):
