@@ -34,8 +34,8 @@ class Source:
 
 
 def accepts(accept, value):
-    """Whether a value passes: never NaN, otherwise as the callable says or up to the number."""
-    if np.isnan(value):
+    """Whether a value that is not NaN passes: up to the number, or as the callable says."""
+    if accept is None or np.isnan(value):
         return False
     return bool(accept(value) if callable(accept) else value <= accept)
 

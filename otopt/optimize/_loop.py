@@ -32,6 +32,8 @@ MESSAGES = {
     4: "No point had a finite value; start where the function is defined.",
     5: "A worker process died ({reason}); the best point so far is kept. Look for crashes or lack "
     "of memory in `fun`.",
+    6: "`fun` returned -inf, so nothing can be better; let it return nan or inf where it is not "
+    "defined.",
     98: "Interrupted; the best point so far is kept.",
     99: "Stopped by the callback.",
 }
@@ -167,6 +169,8 @@ def drive(search, values, limits, *, report, callback, progress, name):
                     return 0, ""
                 if interrupts.requested:
                     raise Stop(98)
+                if values.best == -np.inf:
+                    raise Stop(6)
                 if search.nit != seen:
                     seen = search.nit
                     line.show(f"{name}: {values.nfev} evaluations, best {values.best:.6g}")

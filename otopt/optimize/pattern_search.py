@@ -125,7 +125,8 @@ def pattern_search(
     -------
     scipy.optimize.OptimizeResult
         With the fields `x`, `fun`, `success`, `status` (0 converged, 1 maxfev, 2 maxiter, 3 time,
-        4 no finite value, 5 workers died, 98 Ctrl-C, 99 callback), `message`, `nfev`, `nit`, and
+        4 no finite value, 5 workers died, 6 a value of -inf, 98 Ctrl-C, 99 callback), `message`,
+        `nfev`, `nit`, and
 
         - `step`: the last step length;
         - `certified`: whether a complete poll at that step found nothing better, in directions that
@@ -215,8 +216,8 @@ def pattern_search(
             name=NAME,
         )  # fmt: skip
         result = searcher.result(values)
-    if not np.isfinite(result.fun) and status in (0, 1, 2):
-        status = 4
+    if values.nfev and np.isinf(result.fun) and status in (0, 1, 2):
+        status = 4 if result.fun > 0 else 6
     result.status, result.success = status, status == 0
     result.message = MESSAGES[status].format(reason=reason, **limits._asdict())
     if values.objective.failed:

@@ -172,6 +172,36 @@ def test_without_accept_the_best_of_all_is_the_answer():
     assert len(result.accepted) == 0
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("vectorized", [False, True])
+def test_without_any_finite_value_there_is_no_best_one(value, vectorized):
+    def fun(x):
+        return np.full(x.shape[1], value) if vectorized else value
+
+    fixed = {"bounds": SQUARE, "max_candidates": 50, "rng": 0, "vectorized": vectorized}
+    result = otopt.guess_and_check(fun, **fixed)
+    assert (result.status, result.success, result.x, result.nit) == (4, False, None, 50)
+    assert "finite value" in result.message
+    accepting = otopt.guess_and_check(fun, accept=1.0, **fixed)
+    assert (accepting.status, accepting.success, accepting.x) == (1, False, None)
+
+
+def test_without_candidates_there_is_no_best_one():
+    result = otopt.guess_and_check(radius, bounds=SQUARE, max_candidates=0)
+    assert (result.status, result.success, result.x) == (1, False, None)
+    assert "max_candidates" in result.message
+
+
+def test_minus_infinity_is_a_level_and_a_value():
+    fixed = {"bounds": SQUARE, "max_candidates": 20, "rng": 0}
+    refused = otopt.guess_and_check(radius, accept=-np.inf, **fixed)
+    assert (refused.status, refused.success) == (1, False)
+    taken = otopt.guess_and_check(lambda x: -np.inf, accept=-np.inf, n_accept=3, **fixed)
+    assert (taken.status, taken.nit) == (0, 3)
+    best = otopt.guess_and_check(lambda x: -np.inf, **fixed)
+    assert (best.status, best.fun, len(best.accepted)) == (0, -np.inf, 0)
+
+
 @pytest.mark.parametrize("limit", [0, 1, 10])
 def test_max_candidates_is_exact(limit):
     count = []
