@@ -97,7 +97,8 @@ def guess_and_check(
         the seed and i alone, and the accepted ones are those of least index: any number of workers
         finds the same ones.
     vectorized : bool
-        ``fun`` takes an array (n, S), one candidate a column, and returns S values.
+        ``fun`` takes an array (n, S), one candidate a column, and returns S values. Where it raises
+        it gets half of them at a time, down to the one to reject.
     callback : callable, optional
         ``callback(intermediate_result)`` or ``callback(x)`` between chunks. Raise `StopIteration`
         to stop.

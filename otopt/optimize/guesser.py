@@ -160,7 +160,7 @@ class GuessAndCheck:
         self.values += checked.values[:taken]
         self.checked = checked.indices[taken - 1] + 1 if self.done else first + count
         self.nfev += checked.nfev
-        self.failed += checked.failed
+        self.failed += sum(index < self.checked for index in checked.failed)
         if checked.best[1] < self.checked:
             self.best = min(self.best, checked.best)
 

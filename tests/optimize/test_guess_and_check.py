@@ -264,6 +264,58 @@ def test_failures_are_rejections_and_counted():
     assert (np.abs(result.accepted[:, 0]) <= 0.5).all()
 
 
+def fails_at_the_right(x):
+    if x[0] > 0.5:
+        raise ArithmeticError("too far")
+    return radius(x) if x[0] > -0.9 else np.nan
+
+
+def columns_fail_at_the_right(X):
+    if (X[0] > 0.5).any():
+        raise ArithmeticError("too far")
+    return np.where(X[0] > -0.9, np.hypot(*X), np.nan)
+
+
+@pytest.mark.parametrize("n_accept", [1, 7, 10**6])
+@pytest.mark.parametrize("accept", [0.3, None])
+def test_failures_are_those_among_the_candidates_checked(n_accept, accept):
+    fixed = {
+        "bounds": SQUARE, "accept": accept, "n_accept": n_accept, "max_candidates": 500, "rng": 6
+    }  # fmt: skip
+    alone = otopt.guess_and_check(fails_at_the_right, **fixed)
+    X = unit64(6, np.arange(alone.nit), 2) * 2 - 1
+    assert alone.nfail == ((X[:, 0] > 0.5) | (X[:, 0] <= -0.9)).sum() < alone.nit
+    columns = otopt.guess_and_check(columns_fail_at_the_right, vectorized=True, **fixed)
+    with ThreadPoolExecutor(3) as pool:
+        ahead = otopt.guess_and_check(fails_at_the_right, workers=pool.map, **fixed)
+    for other in (columns, ahead):
+        same(alone, other)
+        assert other.nfail == alone.nfail
+
+
+@pytest.mark.parametrize("vectorized", [False, True])
+def test_failures_on_an_example_are_counted_once(vectorized):
+    def fun(x, example):
+        fail = columns_fail_at_the_right if vectorized else fails_at_the_right
+        return fail(x) + example
+
+    result = otopt.guess_and_check(
+        fun, bounds=SQUARE, accept=0.3, examples=[0, 0.1, 0.2], n_accept=99, max_candidates=200,
+        rng=6, vectorized=vectorized,
+    )  # fmt: skip
+    X = unit64(6, np.arange(200), 2) * 2 - 1
+    assert result.nfail == ((X[:, 0] > 0.5) | (X[:, 0] <= -0.9)).sum()
+    np.testing.assert_array_equal(result.indices, np.flatnonzero(np.hypot(*X.T) <= 0.1))
+
+
+def test_what_the_first_candidate_raises_is_passed_on_in_columns_too():
+    def fun(X):
+        raise ArithmeticError("nowhere")
+
+    with pytest.raises(ArithmeticError, match="nowhere"):
+        otopt.guess_and_check(fun, bounds=SQUARE, accept=1, vectorized=True)
+
+
 @pytest.mark.parametrize(
     ("arguments", "kind", "match"),
     [
