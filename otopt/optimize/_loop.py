@@ -129,7 +129,11 @@ def call_back(callback, result):
     if callback is None:
         return
     try:
-        if set(inspect.signature(callback).parameters) == {"intermediate_result"}:
+        names = set(inspect.signature(callback).parameters)
+    except ValueError:  # some functions in C have none
+        names = set()
+    try:
+        if names == {"intermediate_result"}:
             callback(intermediate_result=result)
         else:
             callback(result.x)

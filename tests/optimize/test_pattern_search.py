@@ -1,5 +1,6 @@
 """pattern_search: where it ends, what it counts, and what every evaluation keeps to."""
 
+import inspect
 import itertools
 
 import numpy as np
@@ -229,6 +230,13 @@ def test_callback_both_ways_and_stop():
     points = []
     otopt.pattern_search(rosen, [-1.2, 1.0], callback=points.append, maxfev=50)
     assert all(point.shape == (2,) for point in points)
+
+
+def test_a_callback_without_a_signature_gets_the_point():
+    with pytest.raises(ValueError, match="no signature"):
+        inspect.signature(max)
+    result = otopt.pattern_search(rosen, [-1.2, 1.0], callback=max)
+    assert result.success
 
 
 def test_limits():
