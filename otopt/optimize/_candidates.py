@@ -12,6 +12,8 @@ from ._objective import as_number, check_shape
 
 __all__ = ["Checked", "Checker", "Source", "accepts"]
 
+PASSED_ON = (TypeError, ValueError, AttributeError, NameError)  # a mistake, wherever it shows
+
 
 class Source:
     """Candidate i as a function of the seed and i: uniform in a box, or what a sampler draws."""
@@ -34,8 +36,8 @@ class Source:
 
 
 def accepts(accept, value):
-    """Whether a value passes: never NaN, otherwise as the callable says or up to the number."""
-    if np.isnan(value):
+    """Whether a value that is not NaN passes: up to the number, or as the callable says."""
+    if accept is None or np.isnan(value):
         return False
     return bool(accept(value) if callable(accept) else value <= accept)
 
@@ -46,7 +48,7 @@ class Checked(NamedTuple):
     indices: Any  # of the accepted ones
     values: Any  # and their values
     nfev: int
-    failed: int
+    failed: Any  # indices of those that raised or gave NaN
     error: Any  # the first exception
     best: Any  # (value, index) of the best one that was evaluated in full
 
@@ -68,7 +70,7 @@ class Checker:
         return self._one_by_one(first, candidates, wanted)
 
     def _one_by_one(self, first, candidates, wanted):
-        indices, values, nfev, failed, error = [], [], 0, 0, None
+        indices, values, nfev, failed, error = [], [], 0, [], None
         best = (np.inf, -1)
         for index, x in enumerate(candidates, first):
             total, fits = 0.0, True
@@ -81,12 +83,14 @@ class Checker:
                     fits, total = self._judge(value, total)
                     if not fits:
                         break
-            except (TypeError, ValueError, AttributeError, NameError):
+            except PASSED_ON:
                 raise
             except Exception as problem:  # noqa: BLE001 (a failed evaluation is a rejection)
-                failed, error = failed + 1, error or problem
+                failed.append(index)
+                error = error or problem
                 continue
-            failed += bool(np.isnan(total))
+            if np.isnan(total):
+                failed.append(index)
             if self.examples is None or fits:
                 best = min(best, (total if not np.isnan(total) else np.inf, index))
             if fits:
@@ -114,16 +118,16 @@ class Checker:
     def _together(self, first, candidates):
         alive = np.arange(len(candidates))
         X = np.asarray(candidates, float)
-        total, nfev, failed = np.zeros(len(X)), 0, 0
+        total, nfev, failed, error = np.zeros(len(X)), 0, [], None
         best = (np.inf, -1)
         for example in self.examples if self.examples is not None else (None,):
             if not len(alive):
                 break
             rest = self.args if self.examples is None else (example, *self.args)
             nfev += len(alive)
-            returned = self.fun(X[alive].T.copy(), *rest)
-            values = check_shape(self.function, returned, len(alive)).astype(float)
-            failed += int(np.isnan(values).sum())
+            values, problem = self._values(X[alive], rest)
+            error = error or problem
+            failed += [first + int(i) for i in alive[np.isnan(values)]]
             judged = [self._judge(v, t) for v, t in zip(values, total[alive], strict=True)]
             total[alive] = [t for _, t in judged]
             fits = np.array([f for f, _ in judged], bool)
@@ -136,4 +140,19 @@ class Checker:
             places = [(float(total[i]), first + int(i)) for i in alive]
             best = min(places, default=(np.inf, -1))
         indices = [first + int(i) for i in alive]
-        return Checked(indices, [float(v) for v in total[alive]], nfev, failed, None, best)
+        return Checked(indices, [float(v) for v in total[alive]], nfev, failed, error, best)
+
+    def _values(self, X, rest):
+        """Values at the rows of X, NaN where `fun` raises, and the first exception."""
+        try:
+            returned = self.fun(X.T.copy(), *rest)
+            return check_shape(self.function, returned, len(X)).astype(float), None
+        except PASSED_ON:
+            raise
+        except Exception as problem:  # noqa: BLE001 (a failed evaluation is a rejection)
+            if len(X) == 1:
+                return np.full(1, np.nan), problem
+        # By halves, until the one that raises is alone: it rejects no other.
+        half = len(X) // 2
+        (left, first), (right, second) = self._values(X[:half], rest), self._values(X[half:], rest)
+        return np.concatenate([left, right]), first or second

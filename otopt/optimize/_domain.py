@@ -93,5 +93,5 @@ class Domain:
     def holds(self, u):
         """Whether u meets every constraint; half spaces up to rounding."""
         in_box = ((u >= self.lower) & (u <= self.upper)).all()
-        scale = np.maximum(1.0, np.abs(self.b))
+        scale = np.abs(self.A) @ np.abs(u) + np.abs(self.b)
         return bool(in_box and (self.A @ u <= self.b + ROUNDING * scale).all())

@@ -15,6 +15,7 @@ from ._domain import Domain
 
 __all__ = ["Space", "as_bounds", "as_count", "as_start"]
 
+FAR = 100.0  # first steps: a variable further from zero counts as that far
 APART = 0.1  # entries of a start below that share of the largest get smaller steps, down to that
 
 
@@ -132,7 +133,8 @@ class Space:
     """Points ``x = origin + basis @ u``: the search moves u, on which steps have one unit.
 
     Variables that bounds fix and equality constraints are gone from u; where `basis` is diagonal,
-    x is clipped to the bounds last, so that rounding breaks none.
+    x is clipped to the bounds last, so that rounding breaks none. The tolerance of the search is
+    relative to the largest entry of u: none starts far from zero, lest it exceed a narrow box.
     """
 
     origin: NDArray
@@ -175,7 +177,7 @@ class Space:
         unit = float(steps.max(initial=0.0)) or 1.0
         scale = steps / unit
         if len(E):
-            basis = _null_space(np.vstack([E, np.eye(n)[lower == upper]]) * scale) * scale[:, None]
+            basis = _null_space(np.vstack([E, np.eye(n)[lower == upper]]), scale)
             origin = x
             finite_up, finite_low = np.isfinite(upper), np.isfinite(lower)
             A = np.vstack([A, np.eye(n)[finite_up], -np.eye(n)[finite_low]])
@@ -185,12 +187,12 @@ class Space:
         else:
             free = lower < upper
             basis = np.diag(scale)[:, free]
-            origin = np.where(free, 0.0, x)
-            start = x[free] / scale[free]
-            box = lower[free] / scale[free], upper[free] / scale[free]
+            origin = np.where(free, x - np.clip(x, -FAR * steps, FAR * steps), x)
+            start, low, high = ((y - origin)[free] / scale[free] for y in (x, lower, upper))
+            box = low, high
         rows, right = A @ basis, b - A @ origin
         length = np.linalg.norm(rows, axis=1)
-        keep = length > 1e-12 * np.maximum(np.linalg.norm(A, axis=1), 1e-300)
+        keep = length > 1e-12 * np.maximum(np.linalg.norm(A * scale, axis=1), 1e-300)
         domain = Domain(*box, rows[keep] / length[keep, None], right[keep] / length[keep])
         return cls(
             origin, basis, lower, upper, start, unit, domain, (asked, lower, upper, linear, steps)
@@ -239,9 +241,15 @@ def _steps(function, step, x, lower, upper):
     return steps
 
 
-def _null_space(rows):
-    _, sizes, V = np.linalg.svd(rows)
-    return V[int((sizes > 1e-12 * sizes.max(initial=1e-300)).sum()) :].T
+def _null_space(rows, scale):
+    """Columns, orthonormal in units of `scale`, along which `rows` do not change."""
+    scaled = rows * scale
+    scaled /= np.maximum(np.linalg.norm(scaled, axis=1, keepdims=True), 1e-300)
+    _, sizes, V = np.linalg.svd(scaled)
+    basis = V[int((sizes > 1e-12 * sizes.max(initial=1e-300)).sum()) :].T
+    # Entries are small where those of `rows` are large: once more, for digits relative to them.
+    basis = basis - np.linalg.pinv(scaled, rcond=1e-12) @ (scaled @ basis)
+    return basis * scale[:, None]
 
 
 def _feasible(function, x, lower, upper, linear):

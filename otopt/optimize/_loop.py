@@ -32,6 +32,8 @@ MESSAGES = {
     4: "No point had a finite value; start where the function is defined.",
     5: "A worker process died ({reason}); the best point so far is kept. Look for crashes or lack "
     "of memory in `fun`.",
+    6: "`fun` returned -inf, so nothing can be better; let it return nan or inf where it is not "
+    "defined.",
     98: "Interrupted; the best point so far is kept.",
     99: "Stopped by the callback.",
 }
@@ -89,17 +91,13 @@ class Values:
 
     def _prepare(self, points, again):
         """Evaluate at once what the cache, the checkpoint and earlier work do not hold."""
-        recorded = len(self.checkpoint.known_values) - self.nfev
-        wanted, seen = [], set()
+        recorded = max(len(self.checkpoint.known_values) - self.nfev, 0)
+        new = {}
         for point in points:
             key = point.tobytes()
-            if (key in self.cache and not again) or key in self.ahead or key in seen:
-                continue
-            seen.add(key)
-            recorded -= 1
-            if recorded < 0:
-                wanted.append(point)
-        wanted = wanted[: self.maxfev - self.nfev]
+            if (key not in self.cache or again) and key not in self.ahead:
+                new.setdefault(key, point)
+        wanted = list(new.values())[recorded : self.maxfev - self.nfev]
         if wanted:
             values = self.objective(np.array([self.to_x(point) for point in wanted]))
             self.ahead |= {p.tobytes(): float(v) for p, v in zip(wanted, values, strict=True)}
@@ -131,7 +129,11 @@ def call_back(callback, result):
     if callback is None:
         return
     try:
-        if set(inspect.signature(callback).parameters) == {"intermediate_result"}:
+        names = set(inspect.signature(callback).parameters)
+    except ValueError:  # some functions in C have none
+        names = set()
+    try:
+        if names == {"intermediate_result"}:
             callback(intermediate_result=result)
         else:
             callback(result.x)
@@ -171,6 +173,8 @@ def drive(search, values, limits, *, report, callback, progress, name):
                     return 0, ""
                 if interrupts.requested:
                     raise Stop(98)
+                if values.best == -np.inf:
+                    raise Stop(6)
                 if search.nit != seen:
                     seen = search.nit
                     line.show(f"{name}: {values.nfev} evaluations, best {values.best:.6g}")

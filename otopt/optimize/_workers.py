@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from typing import Any
 
@@ -22,6 +23,7 @@ class Workers:
     """
 
     def __init__(self, function, workers):
+        self.function = function
         self.count, self.given = _as_workers(function, workers)
         self._pool: Any = None
 
@@ -41,11 +43,25 @@ class Workers:
             yield from map(fun, items)
         else:
             if self._pool is None:
+                _check_travels(self.function, fun)
                 self._pool = ProcessPoolExecutor(self.count)
             try:
                 yield from self._pool.map(fun, items)
             except BrokenExecutor as error:
                 raise WorkersDied(str(error)) from error
+
+
+def _check_travels(function, fun):
+    """Refuse what processes cannot be sent, in words of ours."""
+    try:
+        pickle.dumps(fun)
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        message = (
+            f"{function}: functions and their arguments must pickle where `workers` is a number; "
+            f"got {type(error).__name__} ({error}); define functions at the top of a module and "
+            "not by lambda, or let threads evaluate: workers=ThreadPoolExecutor(4).map."
+        )
+        raise TypeError(message) from None
 
 
 def _as_workers(function, workers) -> tuple[Any, Any]:

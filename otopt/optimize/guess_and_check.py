@@ -97,7 +97,8 @@ def guess_and_check(
         the seed and i alone, and the accepted ones are those of least index: any number of workers
         finds the same ones.
     vectorized : bool
-        ``fun`` takes an array (n, S), one candidate a column, and returns S values.
+        ``fun`` takes an array (n, S), one candidate a column, and returns S values. Where it raises
+        it gets half of them at a time, down to the one to reject.
     callback : callable, optional
         ``callback(intermediate_result)`` or ``callback(x)`` between chunks. Raise `StopIteration`
         to stop.
@@ -115,7 +116,8 @@ def guess_and_check(
     scipy.optimize.OptimizeResult
         With `x` and `fun` (the accepted candidate of least value, or the best one where none was
         accepted), `success`, `status` (0 enough accepted, or all candidates checked where `accept`
-        is None, 1 `max_candidates`, 3 time, 5 workers died, 98 Ctrl-C, 99 callback), `message`,
+        is None, 1 `max_candidates`, 3 time, 4 no candidate had a finite value where `accept` is
+        None, 5 workers died, 98 Ctrl-C, 99 callback), `message`,
         `nfev` (with what workers did ahead), `nit` (candidates checked), and
 
         - `accepted`, `indices`, `accepted_fun`: the accepted candidates, their indices, and their
@@ -226,12 +228,21 @@ def _drive(guesser, checker, limit, workers, time_limit, callback, save, progres
                 if time.monotonic() - saved > INTERVAL:
                     save()
                     saved = time.monotonic()
-        return (0 if guesser.done or guesser.accept == -np.inf else 1), ""
+        return _end(guesser), ""
 
     try:
         return ending(work)
     finally:
         save()
+
+
+def _end(guesser):
+    """Status once all candidates are checked, or enough of them accepted."""
+    if guesser.done:
+        return 0
+    if guesser.accept is not None or not guesser.checked:
+        return 1
+    return 0 if guesser.best[1] >= 0 else 4
 
 
 def _check_first(checker, guesser):

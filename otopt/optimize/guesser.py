@@ -63,7 +63,7 @@ class GuessAndCheck:
                 )
                 raise ValueError(message)
         if accept is None or callable(accept):
-            self.accept = -np.inf if accept is None else accept
+            self.accept = accept
         else:
             self.accept = _as_level(accept)
         self.n_accept: Any = as_positive_int(NAME, "n_accept", n_accept)
@@ -160,7 +160,7 @@ class GuessAndCheck:
         self.values += checked.values[:taken]
         self.checked = checked.indices[taken - 1] + 1 if self.done else first + count
         self.nfev += checked.nfev
-        self.failed += checked.failed
+        self.failed += sum(index < self.checked for index in checked.failed)
         if checked.best[1] < self.checked:
             self.best = min(self.best, checked.best)
 
@@ -217,6 +217,8 @@ class GuessAndCheck:
             0: f"{len(self.indices)} candidates accepted of {self.checked} checked.",
             1: f"{len(self.indices)} candidates accepted of {self.checked} checked, all that "
             "`max_candidates` allows; raise it to go on, or accept more.",
+            4: f"None of {self.checked} candidates had a finite value; draw them where `fun` is "
+            "defined.",
         }.get(status) or MESSAGES[status].format(reason=reason, time_limit=time_limit)  # fmt: skip
         return new_result(
             x=self.candidate(index) if index >= 0 else None, fun=value, success=status == 0,

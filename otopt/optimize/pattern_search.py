@@ -82,7 +82,8 @@ def pattern_search(
     time_limit : float, optional
         Seconds, looked at between questions.
     xtol : float
-        Stop at a step of that length, relative to the largest entry of x where that exceeds 1.
+        Stop at a step of that length, relative to the largest entry of x where that exceeds 1; an
+        entry further from zero than 100 of its first steps counts as 100 of them.
     initial_step : float or array_like, shape (n,), optional
         First step, which also is the unit of every variable; by default a quarter of the largest
         entry of x0 (of 1 where that is smaller), down to a tenth of that for entries that are
@@ -124,7 +125,8 @@ def pattern_search(
     -------
     scipy.optimize.OptimizeResult
         With the fields `x`, `fun`, `success`, `status` (0 converged, 1 maxfev, 2 maxiter, 3 time,
-        4 no finite value, 5 workers died, 98 Ctrl-C, 99 callback), `message`, `nfev`, `nit`, and
+        4 no finite value, 5 workers died, 6 a value of -inf, 98 Ctrl-C, 99 callback), `message`,
+        `nfev`, `nit`, and
 
         - `step`: the last step length;
         - `certified`: whether a complete poll at that step found nothing better, in directions that
@@ -214,8 +216,8 @@ def pattern_search(
             name=NAME,
         )  # fmt: skip
         result = searcher.result(values)
-    if not np.isfinite(result.fun) and status in (0, 1, 2):
-        status = 4
+    if values.nfev and np.isinf(result.fun) and status in (0, 1, 2):
+        status = 4 if result.fun > 0 else 6
     result.status, result.success = status, status == 0
     result.message = MESSAGES[status].format(reason=reason, **limits._asdict())
     if values.objective.failed:

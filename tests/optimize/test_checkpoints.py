@@ -52,6 +52,18 @@ def test_failures_do_not_tell_a_resumed_search_from_an_uninterrupted_one(tmp_pat
     assert whole.nfail > 0
 
 
+@pytest.mark.parametrize("stopped_at", range(30, 40))
+def test_a_resumed_complete_poll_keeps_to_maxfev(tmp_path, stopped_at):
+    path = tmp_path / "search.npz"
+    fun = Counted(fails_beyond_one)
+    for maxfev in (stopped_at, stopped_at + 2):
+        result = otopt.pattern_search(
+            fun, [0.0] * 4, poll="complete", search="none", maxfev=maxfev, checkpoint=path
+        )
+        assert len(fun.points) == result.nfev == maxfev
+        assert result.nahead == 0
+
+
 def test_what_the_first_evaluation_raises_is_passed_on_as_long_as_none_is_known(tmp_path):
     path = tmp_path / "search.npz"
     otopt.pattern_search(fails_beyond_one, [2.0, 0.0], maxfev=0, checkpoint=path)

@@ -172,6 +172,36 @@ def test_without_accept_the_best_of_all_is_the_answer():
     assert len(result.accepted) == 0
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("vectorized", [False, True])
+def test_without_any_finite_value_there_is_no_best_one(value, vectorized):
+    def fun(x):
+        return np.full(x.shape[1], value) if vectorized else value
+
+    fixed = {"bounds": SQUARE, "max_candidates": 50, "rng": 0, "vectorized": vectorized}
+    result = otopt.guess_and_check(fun, **fixed)
+    assert (result.status, result.success, result.x, result.nit) == (4, False, None, 50)
+    assert "finite value" in result.message
+    accepting = otopt.guess_and_check(fun, accept=1.0, **fixed)
+    assert (accepting.status, accepting.success, accepting.x) == (1, False, None)
+
+
+def test_without_candidates_there_is_no_best_one():
+    result = otopt.guess_and_check(radius, bounds=SQUARE, max_candidates=0)
+    assert (result.status, result.success, result.x) == (1, False, None)
+    assert "max_candidates" in result.message
+
+
+def test_minus_infinity_is_a_level_and_a_value():
+    fixed = {"bounds": SQUARE, "max_candidates": 20, "rng": 0}
+    refused = otopt.guess_and_check(radius, accept=-np.inf, **fixed)
+    assert (refused.status, refused.success) == (1, False)
+    taken = otopt.guess_and_check(lambda x: -np.inf, accept=-np.inf, n_accept=3, **fixed)
+    assert (taken.status, taken.nit) == (0, 3)
+    best = otopt.guess_and_check(lambda x: -np.inf, **fixed)
+    assert (best.status, best.fun, len(best.accepted)) == (0, -np.inf, 0)
+
+
 @pytest.mark.parametrize("limit", [0, 1, 10])
 def test_max_candidates_is_exact(limit):
     count = []
@@ -232,6 +262,58 @@ def test_failures_are_rejections_and_counted():
     result = otopt.guess_and_check(fun, bounds=SQUARE, accept=1, n_accept=100, rng=seed)
     assert result.nfail > 20
     assert (np.abs(result.accepted[:, 0]) <= 0.5).all()
+
+
+def fails_at_the_right(x):
+    if x[0] > 0.5:
+        raise ArithmeticError("too far")
+    return radius(x) if x[0] > -0.9 else np.nan
+
+
+def columns_fail_at_the_right(X):
+    if (X[0] > 0.5).any():
+        raise ArithmeticError("too far")
+    return np.where(X[0] > -0.9, np.hypot(*X), np.nan)
+
+
+@pytest.mark.parametrize("n_accept", [1, 7, 10**6])
+@pytest.mark.parametrize("accept", [0.3, None])
+def test_failures_are_those_among_the_candidates_checked(n_accept, accept):
+    fixed = {
+        "bounds": SQUARE, "accept": accept, "n_accept": n_accept, "max_candidates": 500, "rng": 6
+    }  # fmt: skip
+    alone = otopt.guess_and_check(fails_at_the_right, **fixed)
+    X = unit64(6, np.arange(alone.nit), 2) * 2 - 1
+    assert alone.nfail == ((X[:, 0] > 0.5) | (X[:, 0] <= -0.9)).sum() < alone.nit
+    columns = otopt.guess_and_check(columns_fail_at_the_right, vectorized=True, **fixed)
+    with ThreadPoolExecutor(3) as pool:
+        ahead = otopt.guess_and_check(fails_at_the_right, workers=pool.map, **fixed)
+    for other in (columns, ahead):
+        same(alone, other)
+        assert other.nfail == alone.nfail
+
+
+@pytest.mark.parametrize("vectorized", [False, True])
+def test_failures_on_an_example_are_counted_once(vectorized):
+    def fun(x, example):
+        fail = columns_fail_at_the_right if vectorized else fails_at_the_right
+        return fail(x) + example
+
+    result = otopt.guess_and_check(
+        fun, bounds=SQUARE, accept=0.3, examples=[0, 0.1, 0.2], n_accept=99, max_candidates=200,
+        rng=6, vectorized=vectorized,
+    )  # fmt: skip
+    X = unit64(6, np.arange(200), 2) * 2 - 1
+    assert result.nfail == ((X[:, 0] > 0.5) | (X[:, 0] <= -0.9)).sum()
+    np.testing.assert_array_equal(result.indices, np.flatnonzero(np.hypot(*X.T) <= 0.1))
+
+
+def test_what_the_first_candidate_raises_is_passed_on_in_columns_too():
+    def fun(X):
+        raise ArithmeticError("nowhere")
+
+    with pytest.raises(ArithmeticError, match="nowhere"):
+        otopt.guess_and_check(fun, bounds=SQUARE, accept=1, vectorized=True)
 
 
 @pytest.mark.parametrize(

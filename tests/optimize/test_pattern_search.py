@@ -1,5 +1,6 @@
 """pattern_search: where it ends, what it counts, and what every evaluation keeps to."""
 
+import inspect
 import itertools
 
 import numpy as np
@@ -78,6 +79,25 @@ def test_variables_of_different_sizes(wave):
     assert otopt.pattern_search(fun, x0, maxfev=600).fun < 1e-4 * fun(x0)
 
 
+@pytest.mark.parametrize("far", [0.0, 1e3, -1e6, 1e9])
+@pytest.mark.parametrize("power", [1, 2])
+@pytest.mark.parametrize("by", ["bounds", "initial_step"])
+def test_a_narrow_box_far_from_zero_is_searched_like_any_other(far, power, by):
+    width = 1e-3
+    centre = np.array([0.37, far + 0.21 * width])
+
+    def fun(x):
+        return float((np.abs((x - centre) / [1, width]) ** power).sum())
+
+    if by == "bounds":
+        result = otopt.pattern_search(fun, bounds=[(-1, 1), (far, far + width)])
+    else:
+        result = otopt.pattern_search(fun, [0, far], initial_step=[0.5, width / 4])
+    digits = np.spacing(max(1.0, abs(far)))
+    assert result.success
+    assert (np.abs(result.x - centre) <= [2e-6, 2e-6 * width + digits]).all()
+
+
 @pytest.mark.parametrize("maxfev", [0, 1, 2, 7, 8, 50, 51])
 @pytest.mark.parametrize("poll", ["opportunistic", "complete"])
 def test_maxfev_is_exact(maxfev, poll):
@@ -85,10 +105,10 @@ def test_maxfev_is_exact(maxfev, poll):
     result = otopt.pattern_search(fun, [-1.2, 1.0, 0.3], maxfev=maxfev, poll=poll)
     assert len(fun.points) == result.nfev == maxfev
     assert not result.success
-    assert result.status == (1 if maxfev else 4)
+    assert result.status == 1
+    assert "maxfev" in result.message
     if maxfev:
         assert result.fun == min(map(rosen, fun.points)) == rosen(result.x)
-        assert "maxfev" in result.message
     else:
         assert np.isinf(result.fun)
 
@@ -145,6 +165,37 @@ def test_equality_constraints_are_met_by_every_evaluation():
     np.testing.assert_allclose(result.x, np.array([1, 2, 3]) * 6 / 14, atol=1e-5)
 
 
+@pytest.mark.parametrize("size", [1.0, 1e3, 1e6, 1e8])
+def test_equality_constraints_and_bounds_hold_in_any_units(size):
+    # In units of 1 / size and size: the sum is 1, and none exceeds 0.75.
+    units = np.array([1 / size, size])
+    fun = Counted(lambda x: -x[0] * size + (x[1] / size - 0.1) ** 2)
+    result = otopt.pattern_search(
+        fun, 0.5 * units, bounds=np.outer(units, [0, 0.75]),
+        constraints=LinearConstraint([1 / units], 1, 1),
+    )  # fmt: skip
+    np.testing.assert_allclose((fun.points / units).sum(axis=1), 1, rtol=0, atol=1e-14)
+    np.testing.assert_allclose(result.x / units, [0.75, 0.25], rtol=0, atol=1e-12)
+    assert result.success
+
+
+@pytest.mark.parametrize("equal", [True, False])
+@pytest.mark.parametrize("seed", range(10))
+def test_constraints_hold_to_rounding_where_nothing_tells_the_units(seed, equal):
+    rng = np.random.default_rng(seed)
+    n = 4
+    units = 10.0 ** rng.permutation([-6, -3, 2, 5])
+    A = rng.normal(size=(1 if equal else 2, n)) / units
+    x0, centre = rng.normal(size=(2, n)) * units
+    high = A @ x0
+    constraint = LinearConstraint(A, high if equal else -np.inf, high)
+    fun = Counted(lambda x: float((((x - centre) / units) ** 2).sum()))
+    otopt.pattern_search(fun, x0, constraints=constraint, maxfev=300)
+    points = np.array(fun.points)
+    excess = np.abs(points @ A.T - high) if equal else points @ A.T - high
+    assert (excess <= 1e-11 * (np.abs(points) @ np.abs(A).T + np.abs(high))).all()
+
+
 # Ends
 
 
@@ -181,11 +232,38 @@ def test_callback_both_ways_and_stop():
     assert all(point.shape == (2,) for point in points)
 
 
+def test_a_callback_without_a_signature_gets_the_point():
+    with pytest.raises(ValueError, match="no signature"):
+        inspect.signature(max)
+    result = otopt.pattern_search(rosen, [-1.2, 1.0], callback=max)
+    assert result.success
+
+
 def test_limits():
     assert otopt.pattern_search(rosen, [-1.2, 1.0], maxiter=3).status == 2
     assert otopt.pattern_search(rosen, [-1.2, 1.0], time_limit=0).status == 3
     with pytest.warns(otopt.errors.ConvergenceWarning, match="maxfev"):
         assert otopt.pattern_search(lambda x: x[0], [0.0]).status == 1
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_no_finite_value(value):
+    result = otopt.pattern_search(lambda x: value, [0.0, 1.0])
+    assert (result.status, result.success, result.fun) == (4, False, np.inf)
+    assert result.nfail == result.nfev
+
+
+@pytest.mark.parametrize("noisy", [False, True])
+@pytest.mark.parametrize("maxfev", [None, 3])
+def test_minus_infinity_ends_the_search(noisy, maxfev):
+    fun = Counted(lambda x: -np.inf if x[0] < 0 else x[0] + x[1])
+    result = otopt.pattern_search(fun, [0.0, 1.0], noisy=noisy, maxfev=maxfev)
+    assert (result.status, result.success, result.fun) == (6, False, -np.inf)
+    assert "-inf" in result.message
+    assert fun.fun(result.x) == -np.inf
+    assert len(fun.points) == 3
+    fixed = otopt.pattern_search(lambda x: -np.inf, bounds=[(1, 1)])
+    assert (fixed.status, fixed.success) == (6, False)
 
 
 def test_ctrl_c_keeps_the_best_point():

@@ -2,6 +2,7 @@
 
 import functools
 import os
+import threading
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 
@@ -30,6 +31,31 @@ def test_workers_do_not_change_the_answer(poll):
         vectorized=True,
     )  # fmt: skip
     same(alone, columns)
+
+
+def with_a_lock(x, lock):
+    with lock:
+        return float((x**2).sum())
+
+
+@pytest.mark.parametrize(
+    ("fun", "args"), [(lambda x: float(x @ x), ()), (with_a_lock, (threading.Lock(),))]
+)
+@pytest.mark.parametrize(
+    "search",
+    [
+        functools.partial(otopt.pattern_search, x0=[0.0]),
+        functools.partial(
+            otopt.guess_and_check, bounds=[(0, 1)], accept=-1, max_candidates=9, rng=0
+        ),
+    ],
+)
+def test_what_processes_cannot_be_sent_is_refused_and_threads_take_it(search, fun, args):
+    with pytest.raises(TypeError, match=r"must pickle where `workers` is a number; got .*; def"):
+        search(fun, args=args, workers=2)
+    with ThreadPoolExecutor(2) as pool:
+        threaded = search(fun, args=args, workers=pool.map)
+    assert threaded.fun == search(fun, args=args).fun
 
 
 def dies_at_the_minimum(x, process):
