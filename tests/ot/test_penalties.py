@@ -175,7 +175,9 @@ def test_the_side_that_is_given_is_met_beside_a_steep_penalty(penalties):
     assert result.value == pytest.approx(0.29 * mass + 36.0 * 0.38**2, abs=1e-9)
 
 
-@pytest.mark.parametrize(("seed", "side"), [(4, 0), (8, 1), (9, 1), (13, 0), (40, 1), (57, 0)])
+@pytest.mark.parametrize(
+    ("seed", "side"), [(4, 0), (6, 0), (8, 1), (13, 0), (21, 0), (29, 1), (31, 1)]
+)
 def test_a_full_support_has_a_plan_where_potentials_dwarf_the_cost(seed, side):
     rng = np.random.default_rng(seed)
     a, b, C = rng.random(10) + 0.05, rng.random(6) + 0.05, rng.random((10, 6))
