@@ -131,11 +131,10 @@ class SparseOT(_Blocks):
             low, high = float(kept.min()), float(kept.max())
         Ct, by_rows = _both_ways(kept)
         unit = (high - low) or abs(high) or 1.0
-        if reg is None:
-            reg = unit / mass
         return cls(
             a=a[rows], b=b[columns], Ct=Ct, C=by_rows, k=np.minimum(k[columns], len(rows)),
-            reg=reg, mass=mass, unit=unit, rows=rows, columns=columns, cost=cost, shape=cost.shape,
+            reg=_default_reg(function, reg, unit, mass), mass=mass, unit=unit,
+            rows=rows, columns=columns, cost=cost, shape=cost.shape,
         )  # fmt: skip
 
     @classmethod
@@ -176,8 +175,9 @@ class SparseOT(_Blocks):
         return [
             cls(
                 a=a[p], b=b[p], Ct=Ct[p], C=C[p], k=np.minimum(counts, n),
-                reg=float(unit[p] / mass[p]) if reg is None else reg, mass=float(mass[p]),
-                unit=float(unit[p]), rows=rows, columns=columns, cost=C[p], shape=(n, m),
+                reg=_default_reg(function, reg, float(unit[p]), float(mass[p])),
+                mass=float(mass[p]), unit=float(unit[p]),
+                rows=rows, columns=columns, cost=C[p], shape=(n, m),
             )
             for p in range(count)
         ]  # fmt: skip
@@ -202,7 +202,7 @@ class SparseOT(_Blocks):
         unit = (high - low) or abs(high) or 1.0
         return cls(
             a=a, b=b, Ct=Ct, C=by_rows, k=k,
-            reg=unit / mass if reg is None else reg, mass=mass, unit=unit,
+            reg=_default_reg(function, reg, unit, mass), mass=mass, unit=unit,
             rows=np.arange(n), columns=np.arange(m), cost=cost, shape=cost.shape,
         )  # fmt: skip
 
@@ -223,7 +223,7 @@ class SparseOT(_Blocks):
         unit = (high - low) or abs(high) or 1.0
         return cls(
             a=a[rows], b=b[columns], Ct=Ct, C=Ct.transposed, k=np.minimum(k[columns], len(rows)),
-            reg=unit / mass if reg is None else reg, mass=mass, unit=unit,
+            reg=_default_reg(function, reg, unit, mass), mass=mass, unit=unit,
             rows=rows, columns=columns, cost=(X, Y), shape=shape,
         )  # fmt: skip
 
@@ -240,6 +240,20 @@ def _both_ways(cost):
 def _check_settings(function, k, reg, shape, side):
     k = as_cardinalities(function, "k", k, *shape, side=side)
     return k, None if reg is None else as_real(function, "reg", reg, low=0.0, sized=True)
+
+
+def _default_reg(function, reg, unit, mass):
+    """Return reg, by default what suits the scales: as sized as one that is given."""
+    if reg is not None:
+        return reg
+    if not SMALLEST * mass <= unit <= LARGEST * mass:
+        message = (
+            f"{function}: `reg`, by default the range of `C` over the mass, must be 0 or between "
+            f"{SMALLEST:g} and {LARGEST:g}; got {unit:.3g} over {mass:.3g}; rescale `C` or the "
+            "masses, or give `reg`."
+        )
+        raise ValueError(message)
+    return unit / mass
 
 
 @dataclass(frozen=True)

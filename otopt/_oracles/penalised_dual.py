@@ -22,6 +22,7 @@ SCALAR_STEPS = 60
 RESOLUTION = 1e-14  # of the mass, to which the masses of columns are found
 LEAST = 1e-13  # of the mass: a column has at least that, as its problem needs some
 BALANCED = 1e-3  # share of the mass by which the first potentials may miss a balance
+WINDOW = 1e-2  # share of the first shift that the proximal term may cost a typical mass
 DOUBLINGS, HALVINGS = 100, 50  # of the first shift, until its bracket is found, and of that
 DENSE = 400  # rows up to which the Newton system is dense
 
@@ -63,6 +64,8 @@ class PenalisedDual(ProximalDual):
         for _ in range(HALVINGS):
             middle = 0.5 * (near + far)
             near, far = (middle, far) if sign * excess(middle) > 0 else (near, middle)
+        # The shift measures the potentials better than the cost, by which mu was chosen.
+        self.mu = max(self.mu, WINDOW * abs(near) / float(self.nominal.mean()))
         return alpha + near
 
     # -- value and gradient ---------------------------------------------------------------------

@@ -162,7 +162,7 @@ def _settle(problem, kernels, penalties, pool, alpha):
     typical = float(problem.b.mean())
     oracle = PenalisedDual(
         kernels, problem.a, problem.b, None, len(problem.a), problem.reg,
-        mu=0.02 * max(problem.reg, 1e-2 * problem.unit / typical), lists=pool.as_lists(),
+        mu=0.02 * max(problem.reg, 1e-2 * _size(problem, alpha) / typical), lists=pool.as_lists(),
         penalties=penalties,
     )  # fmt: skip
     value, error = np.inf, np.inf
@@ -176,10 +176,15 @@ def _settle(problem, kernels, penalties, pool, alpha):
         if abs(previous - value) <= 1e-10 * abs(value):
             break
         # The rounding of potentials is divided by mu, and must not be seen in the masses.
-        size = float(np.abs(alpha).max() + np.abs(pool.cost).max())
-        oracle.mu = max(0.1 * oracle.mu, np.finfo(float).eps * size / (TIGHT * problem.mass))
+        least = np.finfo(float).eps * _size(problem, alpha) / (TIGHT * problem.mass)
+        oracle.mu = max(0.1 * oracle.mu, least)
     mass = np.where(oracle.empty_columns()[:, None], 0.0, oracle.lists.centre)
     return _Rounded(pool.rows, mass, error)
+
+
+def _size(problem, alpha):
+    """Of the potentials: a steep penalty may make more of them than the cost does."""
+    return max(problem.unit, float(np.abs(alpha).max()))
 
 
 def _measure(problem, kernels, rows, mass):

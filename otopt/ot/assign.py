@@ -20,7 +20,7 @@ __all__ = ["POLICIES", "Routing", "assign"]
 POLICIES = ("none", "drop_position", "drop_score", "bpr", "repair")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Routing:
     """Columns of every row, and which of them hold.
 

@@ -21,7 +21,7 @@ __all__ = ["BMatching", "bmatch"]
 ROUNDING = 1e-10  # of the largest similarity or price, a pair
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class BMatching:
     """A matching with its certificate.
 

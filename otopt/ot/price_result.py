@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["PriceResult"]
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class PriceResult:
     """Prices of columns and what they prove.
 

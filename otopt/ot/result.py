@@ -47,7 +47,7 @@ class SparseColumns(NamedTuple):
     row_count: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class RelaxedPlan:
     r"""Optimum of the biconjugate relaxation, where the cardinality constraint is convexified.
 
@@ -92,7 +92,7 @@ class RelaxedPlan:
         return plan
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class OTResult:
     r"""A transport plan with its certificate.
 

@@ -116,6 +116,17 @@ def test_unusual_input_works_and_is_not_modified(case, reg):
         assert width == min(k, np.shape(cost)[0])
 
 
+@pytest.mark.parametrize("power", [-150, -110, 110, 150])
+@pytest.mark.parametrize("penalty", [None, otopt.L2Penalty(1.0)])
+def test_scales_whose_ratio_is_out_of_range_need_a_reg(power, penalty):
+    mass, cost = 10.0**power, 10.0**-power * C
+    with pytest.raises(ValueError, match=r"^sparse_ot: `reg`, by default.*rescale `C` or the mass"):
+        otopt.sparse_ot(mass * A, mass * B, cost, 3, marginal_penalty=penalty)
+    with pytest.raises(ValueError, match=r"^sparse_ot_batch: problem 0: `reg`, by default"):
+        otopt.sparse_ot_batch(mass * A, mass * B, cost[None], 3)
+    assert otopt.sparse_ot(mass * A, mass * B, cost, 3, reg=0.0).success
+
+
 def test_rows_and_columns_without_mass_carry_nothing():
     a, b, cost, k = GOOD["zero weights"]
     plan = otopt.sparse_ot(a, b, cost, k).plan.toarray()

@@ -175,6 +175,18 @@ def test_the_side_that_is_given_is_met_beside_a_steep_penalty(penalties):
     assert result.value == pytest.approx(0.29 * mass + 36.0 * 0.38**2, abs=1e-9)
 
 
+@pytest.mark.parametrize(
+    ("seed", "side"), [(4, 0), (6, 0), (8, 1), (13, 0), (21, 0), (29, 1), (31, 1)]
+)
+def test_a_full_support_has_a_plan_where_potentials_dwarf_the_cost(seed, side):
+    rng = np.random.default_rng(seed)
+    a, b, C = rng.random(10) + 0.05, rng.random(6) + 0.05, rng.random((10, 6))
+    penalties = (L2Penalty(1e4), None) if side == 0 else (None, L2Penalty(1e4))
+    result = otopt.sparse_ot(a, b, C, None, reg=0.0, marginal_penalty=penalties)
+    assert result.status is otopt.Status.OPTIMAL
+    assert result.marginal_error < 1e-8
+
+
 def test_a_weak_penalty_follows_the_side_that_is_given():
     a, b, C = np.array([0.42, 0.32]), np.array([0.34]), np.array([[0.22], [0.52]])
     penalties = None, KLPenalty(0.0153)
