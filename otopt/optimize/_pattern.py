@@ -7,6 +7,7 @@ the space positively before a step length is given up for good.
 
 from __future__ import annotations
 
+import contextlib
 from typing import NamedTuple
 
 import numpy as np
@@ -14,18 +15,22 @@ from numpy.linalg import LinAlgError
 from numpy.typing import NDArray
 
 from ._poll import conforming_directions, householder_directions
-from ._quadratic import least_change, region_step
+from ._quadratic import least_change, region_axes, region_step
 from ._simplex import Simplex
+from ._smoothness import Smoothness
 
 __all__ = ["PatternSettings", "Question", "Search"]
 
-REACH = 4.0  # points within so many steps enter the model
+REACH = 4.0  # points within so many radii enter the model
+MOST = 3  # points a variable that the model has, of those that are near
 GOOD, GREAT = 0.1, 0.7  # actual over predicted decrease
-FLAT = 0.25  # least singular value, in steps, of points that fix a gradient
-SHORT = 0.01  # of the step: model steps below that are not tried
-MEMORY = 0.7  # of the trust in the model
-TRUSTED = 0.35  # below that (three failures in a row), simplex moves stand in for polls
-CONTRACTION = 0.25  # of the step after a poll that found nothing
+FLAT = 0.25  # least singular value, in radii, of points that fix a gradient
+MEMORY, TRUSTED = 0.7, 0.2  # of the share of model steps that were good
+SHORT = 0.5  # of the step: model steps below that are not tried
+CONTRACTION, KINKED_CONTRACTION = 0.25, 0.5  # of the step after a poll that found nothing
+LEAP, LEAPS = 8, 3  # on a plateau the step grows by so much, so often
+LEVEL = 1e-12  # relative differences of values on a plateau
+FINEST = 1e-3  # of the first step: the last one is no longer than that
 LARGEST = 1e10  # step, over the first
 HUGE = 1e200  # values beyond that do not enter the model
 
@@ -64,10 +69,16 @@ class Search:
         self.hessian = np.zeros((self.n, self.n))
         self.is_certified = False
         self.nit = self.polls = self.restarts = 0
-        self._begin(trust=1.0)
+        self._begin()
 
-    def _begin(self, trust):
-        self.trust, self.geometry_steps = trust, 0
+    def _begin(self):
+        self.radius = self.step  # of the region that the model is trusted in
+        self.axes = self.inverse = np.eye(self.n)
+        self.trust = TRUSTED
+        self.is_plateau, self.leaps = False, LEAPS
+        self.geometry_steps = 0
+        self.base = None  # where the last poll but one led
+        self.smoothness = Smoothness()
         self.simplex = Simplex(max(self.n, 1))
 
     # Asking
@@ -129,11 +140,12 @@ class Search:
             before, self.restarts = self.x, self.restarts + 1
             self.hessian[:] = 0
             self.step = max(first / 10, 8 * self._smallest())
-            self._begin(trust=0.99 * TRUSTED)
+            self._begin()
             self.is_certified = False
 
     def _smallest(self):
-        return self.settings.xtol * max(1.0, float(np.abs(self.x).max()))
+        relative = self.settings.xtol * max(1.0, float(np.abs(self.x).max()))
+        return min(relative, FINEST * self.settings.step)
 
     def _star(self):
         for d in np.eye(self.n):
@@ -144,13 +156,16 @@ class Search:
 
     def _iterate(self):
         if self.settings.search == "none":
+            yield from self._measure_again()
             if not (yield from self._poll()):
-                yield from self._shrink()
+                self._shrink()
             return
+        self._shape_region()
+        radius = self.radius
         model = self._model()
         if model is not None:
-            g, H, _ = model
-            if (yield from self._model_step(g, H)):
+            ratio = yield from self._model_step(*model[:2])
+            if ratio is not None and ratio >= GOOD:
                 self.geometry_steps = 0
                 return
         V, is_flat = self._frame(model)
@@ -162,13 +177,41 @@ class Search:
         ):
             return
         self.geometry_steps = 0
-        if self.trust < TRUSTED:
-            yield from self._simplex_stint(V)
-        elif not (yield from self._poll(V, model)):
-            yield from self._shrink()
+        if model is not None and ratio is not None and radius > self.step:
+            return  # again in a smaller region
+        self.radius = self.step
+        yield from self._measure_again()
+        if self.smoothness.is_smooth is False:
+            if not (yield from self._simplex_stint(V)):
+                self._shrink()
+            self.radius = self.step
+        elif (yield from self._poll(V, model)):
+            yield from self._pattern_move()
+        else:
+            self._shrink()
+            self.radius = 0.5 * radius
+
+    def _shape_region(self):
+        """No smaller than a poll; by the curvature of the model where that is to be believed."""
+        self.radius = max(self.radius, self.step)
+        is_smooth = self.smoothness.is_smooth
+        if is_smooth is None:
+            is_smooth = self.trust >= TRUSTED
+        self.axes = self.inverse = np.eye(self.n)
+        if is_smooth and self.domain.is_whole_space:
+            with contextlib.suppress(LinAlgError):
+                self.axes, self.inverse = region_axes(self.hessian)
 
     def _shrink(self):
-        self.step *= CONTRACTION
+        """After a poll that found nothing better: longer steps where it found all the same."""
+        if self.is_plateau and self.leaps and self.step > FINEST * self.settings.step:
+            self.leaps -= 1
+            self.step *= LEAP
+            return
+        is_kinked = self.smoothness.is_smooth is False
+        self.step *= KINKED_CONTRACTION if is_kinked else CONTRACTION
+
+    def _measure_again(self):
         if self.settings.noisy:  # a lucky value must not stay the best for ever
             value = float((yield Question(self.x[None], again=True))[0])
             if np.isfinite(value):
@@ -177,19 +220,20 @@ class Search:
 
     @np.errstate(all="ignore")  # where it overflows there is no model
     def _model(self):
-        """Gradient, Hessian, and displacements in steps of the points nearby."""
+        """Gradient, Hessian, and displacements of the points nearby, along the region's axes."""
         points, values = self.points[: self.count], self.values[: self.count]
-        distance = np.linalg.norm(points - self.x, axis=1)
+        offsets = (points - self.x) @ self.inverse
+        distance = np.linalg.norm(offsets, axis=1)
         order = np.argsort(distance, kind="stable")
         order = order[distance[order] > 1e-15 * max(1.0, np.abs(self.x).max())]
-        near = int(np.searchsorted(distance[order], REACH * self.step, side="right"))
+        near = int(np.searchsorted(distance[order], REACH * self.radius, side="right"))
         n = self.n
-        order = order[: min(max(near, min(2 * n, len(order))), n * (n + 3) // 2)]
+        order = order[: min(max(near, 2 * n), MOST * n, n * (n + 3) // 2)]
         if not len(order):
             return None
-        radius = max(self.step, distance[order[-1]])
-        S = (points[order] - self.x) / radius
-        scaled = self.hessian * radius**2
+        radius = max(self.radius, distance[order[-1]])
+        S = offsets[order] / radius
+        scaled = self.axes @ self.hessian @ self.axes * radius**2
         residuals = values[order] - self.f - 0.5 * np.einsum("ij,jk,ik->i", S, scaled, S)
         try:
             g, change = least_change(S, residuals)
@@ -200,27 +244,31 @@ class Search:
         if not (np.isfinite(g).all() and np.isfinite(H).all()):
             self.hessian[:] = 0
             return None
-        self.hessian = H
-        return g / radius, H, S[: min(near, len(S))] * (radius / self.step)
+        outside = self.inverse @ H @ self.inverse
+        self.hessian = (outside + outside.T) / 2
+        return g / radius, H, S[: min(near, len(S))] * (radius / self.radius)
 
     def _model_step(self, g, H):
+        """Actual over predicted decrease at the model's minimiser, None where none was tried."""
         try:
-            s = region_step(g, H, self.step, self.domain, self.x)
+            s = region_step(g, H, self.radius, self.domain, self.x)
         except LinAlgError:
-            return False
-        z = self._inside(self.x, self.x + s)
-        s = z - self.x
+            return None
+        z = self._inside(self.x, self.x + self.axes @ s)
+        s = self.inverse @ (z - self.x)
         length = float(np.linalg.norm(s))
         predicted = -float(g @ s + 0.5 * s @ H @ s)
         if not (predicted > 0 and length > SHORT * self.step):
-            return False
+            return None
         before = self.f
         value = yield from self._try(z)
         ratio = (before - value) / predicted
         self.trust = MEMORY * self.trust + (1 - MEMORY) * (ratio >= GOOD)
-        if ratio >= GREAT and length >= 0.8 * self.step:
-            self.step = min(2 * self.step, LARGEST * self.settings.step)
-        return ratio >= GOOD
+        if ratio < GOOD:
+            self.radius = max(0.5 * min(self.radius, length), self.step)
+        elif ratio >= GREAT and length >= 0.8 * self.radius:
+            self.radius = min(2 * self.radius, LARGEST * self.settings.step)
+        return ratio
 
     def _frame(self, model):
         """Singular directions of the points nearby, the least covered one last; whether flat."""
@@ -238,13 +286,14 @@ class Search:
         self.geometry_steps += 1
         sign = -1.0 if g @ d > 0 else 1.0
         for signed in (sign, -sign):
-            z = self._inside(self.x, self.x + signed * self.step * d)
-            if np.linalg.norm(z - self.x) > FLAT * self.step:
+            z = self._inside(self.x, self.x + signed * self.radius * (self.axes @ d))
+            if np.linalg.norm(self.inverse @ (z - self.x)) > FLAT * self.radius:
                 yield from self._try(z)
                 return True
         return False
 
     def _simplex_stint(self, V):
+        """Whether simplex moves from the best point found a better one."""
         vertices = np.array([self._inside(self.x, self.x + self.step * v) for v in V[: self.n]])
         before = self.f
         x, f, size = yield from self.simplex.stint(
@@ -253,8 +302,20 @@ class Search:
         self._take(x, f)
         if self.f < before:
             self.step = max(size, self.step * CONTRACTION)
-        else:
-            yield from self._shrink()
+            return True
+        return False
+
+    def _pattern_move(self):
+        """As far again as the last two polls have led.
+
+        R. Hooke, T. A. Jeeves, "'Direct search' solution of numerical and statistical problems",
+        Journal of the ACM 8, 1961, doi 10.1145/321062.321069.
+        """
+        base, self.base = self.base, self.x
+        if base is not None:
+            z = self._inside(self.x, self.x + (self.x - base))
+            if (z != self.x).any():
+                yield from self._try(z)
 
     def _poll(self, V=None, model=None):
         """Whether a direction was better: the first, or the best where polls are complete."""
@@ -263,10 +324,12 @@ class Search:
             is_ortho = self.settings.directions == "ortho"
             V = householder_directions(self.n, self.polls)[: self.n] if is_ortho else np.eye(self.n)
         directions = conforming_directions(self.domain, self.x, self.step, V)
+        if model is not None:
+            directions = directions @ self.axes
         moves = [self._inside(self.x, self.x + self.step * d) for d in directions]
         moves = np.array([z for z in moves if (z != self.x).any()]).reshape(-1, self.n)
         if model is not None:
-            t = moves - self.x
+            t = (moves - self.x) @ self.inverse
             expected = t @ model[0] + 0.5 * np.einsum("ij,jk,ik->i", t, model[1], t)
             moves = moves[np.argsort(expected, kind="stable")]
         if not len(moves):
@@ -274,4 +337,10 @@ class Search:
         is_complete = self.settings.poll == "complete"
         values = yield from self._ask(moves, None if is_complete else self.f)
         best = int(np.argmin(values))
-        return self._take(moves[best], values[best])
+        if self._take(moves[best], values[best]):
+            return True
+        highest = self.f + LEVEL * abs(self.f)
+        self.is_plateau = bool(np.isfinite(highest) and (values <= highest).all())
+        if len(values) == 2 * self.n and np.isfinite(values).all():
+            self.smoothness.record(self.step, float(values.mean() - self.f))
+        return False

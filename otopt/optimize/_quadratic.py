@@ -2,8 +2,9 @@
 
 import numpy as np
 
-__all__ = ["least_change", "region_step"]
+__all__ = ["least_change", "region_axes", "region_step"]
 
+STRETCH = 10**1.5  # most that an axis of the region is longer than another
 SINGULAR = 1e-6  # relative residual of a linear system that was not solved
 
 
@@ -41,6 +42,22 @@ def _regression(S, r):
     H = np.zeros((n, n))
     H[i, j] = H[j, i] = solution[n:]
     return solution[:n], H
+
+
+def region_axes(H):
+    """Matrix that maps the unit ball to a region shorter where H is steep, and its inverse.
+
+    Half way between a ball and the ellipsoid in which all curvatures are equal, which would make
+    the search as free of scale as Newton's method and trust curvature too far along bent valleys.
+    """
+    curvatures, V = np.linalg.eigh(H)
+    curvatures = np.abs(curvatures)
+    largest = curvatures.max()
+    if not largest > 0:
+        return np.eye(len(H)), np.eye(len(H))
+    lengths = np.maximum(curvatures / largest, 1 / STRETCH**4) ** -0.25
+    lengths /= lengths.max()
+    return V * lengths @ V.T, V / lengths @ V.T
 
 
 def _ball_step(g, H, radius):

@@ -97,7 +97,7 @@ def pattern_search(
         Rotated or coordinate directions, where no constraint is near. Between model steps the axes
         of the known points are used.
     noisy : bool
-        Evaluate the best point again whenever the step shrinks, and compare with its mean.
+        Evaluate the best point again before every poll, and compare with the mean of its values.
     restarts : int
         How often a converged search starts anew from its best point with a step of a tenth of the
         first one, without the model. The first one that finds nothing better is the last.
@@ -153,16 +153,19 @@ def pattern_search(
     -----
     A generating-set search [1]_: where a poll in a set of directions that spans the space
     positively finds nothing better, the step shrinks. Before it comes to that, the minimiser of a
-    quadratic model in a ball around the best point is tried; the model interpolates the values
+    quadratic model in a region around the best point is tried; the model interpolates the values
     nearby and differs least from the one before [2]_. Points along the direction that they cover
-    least keep it well posed. Where the model often predicts badly, as on kinks and noise, adaptive
-    Nelder-Mead moves [3]_ take the place of polls until it is right again; the poll that certifies
-    the end always takes place.
+    least keep it well posed. The region is no smaller than a poll; it grows where the model
+    predicts well, shrinks where it does not, and is an ellipsoid, shorter where `fun` is steep,
+    where there are no constraints. The mean second difference of a poll falls with the square of
+    the step where `fun` is smooth; where two polls show that it does not, at kinks and under noise,
+    adaptive Nelder-Mead moves [3]_ take the place of polls. The poll that certifies the end always
+    takes place.
 
     Simple decrease on rotated directions has no convergence proof; on a function with Lipschitz
     gradient a certified end bounds the (projected) gradient by the step times a constant [1]_. Time
-    beside `fun` is O(n^3) to O(n^6) per model (its points number up to n (n + 3) / 2): meant for
-    some dozens of variables. Nothing here tells a local minimum from a global one.
+    beside `fun` is O(n^3) per model, which has at most 3 n points: meant for some dozens of
+    variables. Nothing here tells a local minimum from a global one.
 
     References
     ----------

@@ -86,15 +86,56 @@ def test_minus_infinity_and_ties():
 
 
 def test_noise():
-    rng = np.random.default_rng(0)
+    def search(seed):
+        rng = np.random.default_rng(seed)
+
+        def noisy(x):
+            return float((x**2).sum() + 0.01 * rng.normal())
+
+        return otopt.pattern_search(noisy, np.full(3, 5.0), noisy=True, maxfev=600)
+
+    results = [search(seed) for seed in range(10)]
+    # A value that was lucky is measured again, unless the budget ends before.
+    assert sum(result.fun_evaluations > 1 for result in results) >= 6
+    for result in results:
+        assert (result.x**2).sum() < 0.1
+        assert abs(result.fun) < 0.1
+
+
+def test_a_plateau_is_left():
+    """Far from its minimum the function is flat to the last bit; shorter steps lead nowhere."""
 
     def fun(x):
-        return float((x**2).sum() + 0.01 * rng.normal())
+        return float(np.minimum(np.abs(x - 6.0), 4.0).sum())
 
-    result = otopt.pattern_search(fun, np.full(3, 5.0), noisy=True, maxfev=600)
-    assert result.fun_evaluations > 1
-    assert (result.x**2).sum() < 0.1
-    assert abs(result.fun) < 0.1
+    result = otopt.pattern_search(fun, np.zeros(2), initial_step=0.5)
+    assert result.certified
+    np.testing.assert_allclose(result.x, 6.0, atol=1e-6)
+
+
+def test_a_constant_function_ends_certified():
+    result = otopt.pattern_search(lambda x: 1.0, np.zeros(3))
+    assert result.certified
+    assert result.fun == 1.0
+
+
+def test_narrow_valleys_in_any_scale():
+    """Wood's function in units 1e3 apart, and Brown's, badly scaled by design."""
+
+    def wood(x):
+        a, b, c, d = x * [1, 1e3, 1, 1e-3]
+        return (
+            100 * (b - a**2) ** 2 + (1 - a) ** 2 + 90 * (d - c**2) ** 2 + (1 - c) ** 2
+            + 10 * (b + d - 2) ** 2 + 0.1 * (b - d) ** 2
+        )  # fmt: skip
+
+    start = np.array([-3, -1e-3, -3, -1e3])
+    assert otopt.pattern_search(wood, start, initial_step=[1, 1e-3, 1, 1e3]).fun < 1e-8
+
+    def brown(x):
+        return (x[0] - 1e6) ** 2 + (x[1] - 2e-6) ** 2 + (x[0] * x[1] - 2) ** 2
+
+    assert otopt.pattern_search(brown, [1.0, 1.0], maxfev=1000).fun < 1e-4
 
 
 @pytest.mark.parametrize("failing", ["lstsq", "svd", "eigh"])
