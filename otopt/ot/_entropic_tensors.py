@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["LazyResult", "at_home"]
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class LazyResult:
     """Potentials and a value, from which `at_home` methods build the rest."""
 

@@ -39,7 +39,7 @@ __all__ = ["EntropicBatch", "sinkhorn_batch"]
 OUTCOMES = np.array([Status.OPTIMAL, Status.ITERATION_LIMIT, Status.PRECISION_LIMIT])
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class EntropicBatch(LazyResult):
     """Entropic plans of B problems, each with its own status and certificate.
 

@@ -36,7 +36,7 @@ class Bounds(NamedTuple):
     upper: float
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class EntropicResult(LazyResult):
     r"""An entropic transport plan with its certificate.
 

@@ -32,7 +32,7 @@ NAME = "mmot_minimize"
 METHODS = ("barycenter", "descent")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LineMeasure:
     """A discrete measure on the line.
 
@@ -101,7 +101,7 @@ class LineMeasure:
         return histogram + np.bincount(left + 1, self.mass * share, len(grid))
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class MMOTMinimizeResult:
     """Where the marginals meet.
 

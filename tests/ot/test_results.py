@@ -12,6 +12,9 @@ KINDS = {
     "RelaxedPlan": lambda: otopt.sparse_ot(HALF, HALF, S, 1).relaxed,
     "PriceResult": lambda: otopt.solve_prices(S),
     "BMatching": lambda: otopt.bmatch(S),
+    "EntropicResult": lambda: otopt.sinkhorn(HALF, HALF, S, reg=1.0),
+    "EntropicBatch": lambda: otopt.sinkhorn_batch(HALF[None], HALF[None], S[None], reg=1.0),
+    "MMOTResult": lambda: otopt.mmot_1d([HALF, HALF]),
     "Routing": lambda: otopt.assign(S),
 }
 
