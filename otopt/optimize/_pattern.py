@@ -161,7 +161,7 @@ class Search:
                 self._shrink()
             return
         self._shape_region()
-        radius = self.radius
+        radius, ratio = self.radius, None
         model = self._model()
         if model is not None:
             ratio = yield from self._model_step(*model[:2])
@@ -177,7 +177,7 @@ class Search:
         ):
             return
         self.geometry_steps = 0
-        if model is not None and ratio is not None and radius > self.step:
+        if ratio is not None and radius > self.step:
             return  # again in a smaller region
         self.radius = self.step
         yield from self._measure_again()
