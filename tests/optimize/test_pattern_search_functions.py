@@ -102,15 +102,20 @@ def test_noise():
         assert abs(result.fun) < 0.1
 
 
-def test_a_plateau_is_left():
-    """Far from its minimum the function is flat to the last bit; shorter steps lead nowhere."""
+@pytest.mark.parametrize("turn", np.linspace(0, 2 * np.pi, 9))
+def test_a_plateau_is_left(turn):
+    """Flat to the last bit further than 5 from the minimum, 6 away: shorter steps lead nowhere.
+
+    A step of 4 leads there along one of any four directions at right angles.
+    """
+    centre = 6 * np.array([np.cos(turn), np.sin(turn)])
 
     def fun(x):
-        return float(np.minimum(np.abs(x - 6.0), 4.0).sum())
+        return min(float(((x - centre) ** 2).sum()), 25.0)
 
     result = otopt.pattern_search(fun, np.zeros(2), initial_step=0.5)
     assert result.certified
-    np.testing.assert_allclose(result.x, 6.0, atol=1e-6)
+    np.testing.assert_allclose(result.x, centre, atol=1e-6)
 
 
 def test_a_constant_function_ends_certified():
