@@ -51,8 +51,17 @@ def sinkhorn_value(a, b, C, *, reg, tol=1e-9, maxiter=None, workers=1, callback=
         Cost.
     reg : float or Tensor of one element
         Entropic regularisation, > 0.
-    tol, maxiter, workers, callback, options
-        As in `otopt.sinkhorn`, whose other settings would change the derivatives.
+    tol : float
+        Accepted L1 error of the marginals, relative to the mass.
+    maxiter : int, optional
+        Passes over the cost or a matrix of its size; 20000 by default.
+    workers : int
+        Threads; -1 for all cores. Changes the speed, never the answer.
+    callback : callable, optional
+        ``callback(intermediate_result)`` as in `otopt.sinkhorn`, whose settings other than these
+        would change the derivatives and are not taken.
+    options : SinkhornOptions or dict, optional
+        Fine settings.
 
     Returns
     -------
@@ -109,8 +118,17 @@ def sinkhorn_plan(a, b, C, *, reg, tol=1e-9, maxiter=None, workers=1, callback=N
         Cost.
     reg : float or Tensor of one element
         Entropic regularisation, > 0.
-    tol, maxiter, workers, callback, options
-        As in `otopt.sinkhorn`, whose other settings would change the derivatives.
+    tol : float
+        Accepted L1 error of the marginals, relative to the mass.
+    maxiter : int, optional
+        Passes over the cost or a matrix of its size; 20000 by default.
+    workers : int
+        Threads; -1 for all cores. Changes the speed, never the answer.
+    callback : callable, optional
+        ``callback(intermediate_result)`` as in `otopt.sinkhorn`, whose settings other than these
+        would change the derivatives and are not taken.
+    options : SinkhornOptions or dict, optional
+        Fine settings.
 
     Returns
     -------

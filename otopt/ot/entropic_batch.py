@@ -25,9 +25,9 @@ from otopt._core.validation import (
 )
 from otopt.errors import ConvergenceWarning
 
+from ._entropic_plan import check_marginals
 from ._entropic_tensors import LazyResult, at_home
 from .entropic import DEFAULT_MAXITER
-from .entropic_result import check_marginals
 from .result import Potentials
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from otopt._core.entropic import EntropicOT
 
-__all__ = ["Bounds", "EntropicResult", "check_marginals"]
+__all__ = ["Bounds", "EntropicResult"]
 
 
 class Bounds(NamedTuple):
@@ -157,6 +157,8 @@ class EntropicResult(LazyResult):
     def _check(self, plan):
         import numpy as np
 
+        from ._entropic_plan import check_marginals
+
         problem = self._problem
         penalties = problem.mass_penalty, problem.weight_penalty
         masses, potentials = (problem.a, problem.b), self.potentials
@@ -183,18 +185,10 @@ class EntropicResult(LazyResult):
         ndarray, shape (n, m)
             The rounded plan; `plan` itself where a marginal is relaxed.
         """
-        import numpy as np
+        from ._entropic_plan import rounded
 
-        a, b = self._problem.a, self._problem.b
-        if not self._problem.balanced:
-            return self.plan
-        plan = self.plan * _share(a, self.plan.sum(axis=1))[:, None]
-        plan *= _share(b, plan.sum(axis=0))
-        missing = np.maximum(a - plan.sum(axis=1), 0.0), np.maximum(b - plan.sum(axis=0), 0.0)
-        total = missing[1].sum()
-        if total > 0:
-            plan += np.outer(missing[0], missing[1] / total)
-        return plan
+        problem = self._problem
+        return rounded(self.plan, problem.a, problem.b) if problem.balanced else self.plan
 
     def raise_if_failed(self) -> EntropicResult:
         """Return the result itself, or raise with `message` unless `success`.
@@ -227,28 +221,3 @@ class EntropicResult(LazyResult):
         ]
         width = max(len(name) for name, _ in lines)
         return "EntropicResult\n" + "\n".join(f"  {name:>{width}}: {text}" for name, text in lines)
-
-
-def check_marginals(name, plan, wanted, potentials, reg, error):
-    """Refuse plans (..., n, m) whose marginals are further off than the solve left them.
-
-    The cost is the caller's memory: another one makes another plan of the same potentials.
-    """
-    import numpy as np
-
-    rows, columns = wanted
-    size = sum(np.abs(f).max(axis=-1) for f in potentials)
-    of_exponents = np.minimum(8 * np.finfo(float).eps * size / reg, 700.0)
-    rounding = 1e-6 + np.expm1(of_exponents)
-    found = np.abs(plan.sum(axis=-1) - rows).sum(axis=-1)
-    found += np.abs(plan.sum(axis=-2) - columns).sum(axis=-1)
-    if not (found <= error + rounding * rows.sum(axis=-1)).all():
-        message = f"{name}: the cost has changed since the solve; pass a copy of it."
-        raise RuntimeError(message)
-
-
-def _share(wanted, have):
-    import numpy as np
-
-    share = np.ones_like(wanted)
-    return np.minimum(np.divide(wanted, have, out=share, where=have > 0), 1.0)
