@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import pickle
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
+from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
 import numpy as np
@@ -54,8 +54,8 @@ class Workers:
 def _check_travels(function, fun):
     """Refuse what processes cannot be sent, in words of ours."""
     try:
-        pickle.dumps(fun)
-    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        ForkingPickler.dumps(fun)  # as the pool will
+    except Exception as error:  # noqa: BLE001  (a method of the object may raise anything)
         message = (
             f"{function}: functions and their arguments must pickle where `workers` is a number; "
             f"got {type(error).__name__} ({error}); define functions at the top of a module and "
