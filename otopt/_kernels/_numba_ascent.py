@@ -10,7 +10,7 @@ from numba import njit
 from ._numba_cholesky import cholesky_solve
 from ._numba_folded import evaluate, fold, pack, unfold
 from ._numba_newton import (
-    assemble_dense,
+    assemble_upper,
     connected_rows,
     curvature_coefficients,
     list_entry_level,
@@ -52,7 +52,7 @@ def _newton_solve(support, columns, k, reg, mu, g):
             d = row_step(start, rows, kind, heads, ties, A, M, diagonal, g, u)
         else:
             coefficients = curvature_coefficients(heads, ties, k, reg, mu)
-            H = assemble_dense(start, rows, kind, coefficients, A, M, shift, n)
+            H = assemble_upper(start, rows, kind, coefficients, A, M, shift, n)
             d, solved = cholesky_solve(H, g)
         if solved:
             return d

@@ -9,6 +9,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from ._numba_emitter import Emitter
+from ._numba_leaf import leaf
 
 PIVOTS = 4  # whose rows are subtracted together: one pass over the rest for all of them
 LANES = 8
@@ -123,7 +124,7 @@ def cholesky_solve(H, g):
     return d, True
 
 
-@njit(cache=True)
+@leaf
 def _factors(H, lo, r, inverse):
     return (
         H[lo, r] * inverse[0], H[lo + 1, r] * inverse[1],
@@ -131,13 +132,13 @@ def _factors(H, lo, r, inverse):
     )  # fmt: skip
 
 
-@njit(cache=True)
+@leaf
 def _product(factors, d, lo):
     f0, f1, f2, f3 = factors
     return (f0 * d[lo] + f1 * d[lo + 1]) + (f2 * d[lo + 2] + f3 * d[lo + 3])
 
 
-@njit(cache=True)
+@leaf
 def _subtract_one(H, top, r, factors):
     n = H.shape[1]
     start = n - LANES * ((n - r + LANES - 1) // LANES)

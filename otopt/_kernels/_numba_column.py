@@ -3,11 +3,13 @@
 import numpy as np
 from numba import njit
 
+from ._numba_few import FEW, above, rank, reaching, sums
 from ._numba_leaf import leaf, makes_arrays
 
 HEAD = 1  # carries mass, cardinality weight 1
 TIE = 2  # carries mass, cardinality weight strictly between 0 and 1
 DEEPER = 1.5  # a column is searched this much deeper than its last threshold
+SETTLING = 25  # rounds
 
 
 @leaf
@@ -86,7 +88,7 @@ def _tie_block_newton(v, count, b, k, reg, mu):
     """
     both = reg + mu
     p, q = k - 1, k + 1
-    for _ in range(25):
+    for _ in range(SETTLING):
         heads = 0.0
         for r in range(p):
             heads += v[r]
@@ -173,10 +175,18 @@ def solve_column(x, n, top, depth, b, k, reg, mu, v, order, t, kind):
     """
     t[:] = 0.0
     kind[:] = 0
-    p, e, level, value = search_column(x, n, top, depth, b, k, reg, mu, v, order)
+    p, e, level = search_column(x, n, top, depth, b, k, reg, mu, v, order)
+    value = b * top
+    tied = 0.0
     for r in range(p + e):
-        t[order[r]] = v[r]
-        kind[order[r]] = HEAD if r < p else TIE
+        i = order[r]
+        t[i] = v[r]
+        kind[i] = HEAD if r < p else TIE
+        own = reg + mu if r < p else mu
+        value += v[r] * (x[i] - top - 0.5 * own * v[r])
+        tied += v[r] if r >= p else 0.0
+    if e > 0:
+        value -= 0.5 * reg * tied * tied / (k - p)
     return p, e, level, value
 
 
@@ -184,29 +194,83 @@ def solve_column(x, n, top, depth, b, k, reg, mu, v, order, t, kind):
 def search_column(x, n, top, depth, b, k, reg, mu, v, order):
     """Solution of `solve_column`: masses in v, their indices in `order`, heads before ties.
 
-    `top` is the maximum of ``x[:n]``; v and `order`, of at least n entries, may hold anything
-    before. The last threshold was `depth` below the maximum (inf where there was none): entries
-    are looked for there first, then wherever mass can be.
+    `top` is the maximum of ``x[:n]``; v and `order`, with room for n and for `ROOM` entries, may
+    hold anything before. The last threshold was `depth` below the maximum (inf where there was
+    none): entries are looked for there first, then wherever mass can be.
+
+    Returns (heads, ties, threshold).
     """
     lowest = window_floor(top, b * (reg + mu))
     floor = max(lowest, window_floor(top, DEEPER * depth))
     while True:
         count = entries_above(x, n, floor, order, v)
-        p, e, level, value = solve_above(v, order, count, top, b, k, reg, mu)
+        if count <= FEW:
+            p, e, level = _solve_few(v, order, count, top, b, k, reg, mu)
+        else:
+            p, e, level = _solve_many(v, order, count, top, b, k, reg, mu)
         if level >= floor or floor == lowest:
-            return p, e, level, value
+            return p, e, level
         floor = lowest
 
 
 @leaf
-def solve_above(v, order, count, top, b, k, reg, mu):
+def _solve_few(v, order, count, top, b, k, reg, mu):
+    """As `_solve_many`, of up to `FEW` entries."""
+    both = reg + mu
+    window = b * both
+    rank(v, order, count, top)
+    positive = sums(v, window)
+    if positive == 0:  # a window too small for a number
+        v[0] = b
+        return 1, 0, top
+    used = min(positive, k)
+    theta = (v[FEW + used] - window) / used
+    level = theta
+    if positive > k:
+        # The cardinality price s >= 0 only raises the threshold: entries below theta stay out.
+        kth = v[k - 1] - theta
+        if not (kth > 0.0 and (v[k] - theta) * both <= kth * reg):
+            return _solve_ties(v, positive, top, b, k, reg, mu)
+        level += kth * reg / both
+    for r in range(FEW):
+        v[r] = max((v[r] - theta) / both, 0.0)
+    return used, 0, top + level
+
+
+@leaf
+def _solve_ties(v, count, top, b, k, reg, mu):
+    """`_solve_few` where entries tie for the last place."""
+    both = reg + mu
+    p, q = k - 1, k + 1
+    s = beta = 0.0
+    for _ in range(SETTLING):  # as `_tie_block_newton`
+        heads, e = v[FEW + p], q - p
+        ties = v[FEW + q] - heads
+        w = (k - p) * mu + e * reg
+        s = (b * (e * both) - e * heads + p * ties) / (p * w + (k - p) * (e * both))
+        beta = (s * w - ties) / e
+        p_new, q_new = reaching(v, s * both - beta), min(above(v, s * reg - beta), count)
+        if p_new == p and q_new == q:
+            break
+        p, q = min(p_new, k - 1), max(q_new, k + 1)
+    else:
+        p, q, s, beta = _tie_block_search(v, count, b, k, reg, mu)
+    tie = s * reg - beta
+    for r in range(p):
+        v[r] = (v[r] + beta) / both
+    for r in range(p, q):
+        v[r] = max((v[r] - tie) / mu, 0.0)
+    return p, q - p, top + tie
+
+
+@leaf
+def _solve_many(v, order, count, top, b, k, reg, mu):
     """As `search_column`, of the entries ``v[:count]`` with the indices ``order[:count]`` alone.
 
     Right if the threshold returned is not below an entry left out.
     """
     both = reg + mu
     window = b * both
-    value = b * top
     theta = simplex_threshold(v, count, window)
     positive = 0
     for q in range(count):
@@ -214,48 +278,34 @@ def solve_above(v, order, count, top, b, k, reg, mu):
     if positive == 0:  # the mass is below the rounding error of v
         order[0] = order[v[:count].argmax()]
         v[0] = b
-        return 1, 0, top, value
+        return 1, 0, top
     if positive <= k:
         used = 0
         for q in range(count):
             if v[q] > theta:
-                x = v[q]
-                t = (x - theta) / both
-                value += t * (x - top - 0.5 * both * t)
-                v[used], order[used] = t, order[q]
+                v[used], order[used] = (v[q] - theta) / both, order[q]
                 used += 1
-        return positive, 0, theta, value
+        return positive, 0, theta
 
-    # The cardinality price s >= 0 only raises the threshold: entries below theta stay out.
+    # As in `_solve_few`.
     count = sort_entries_above(v, count, theta, order)
     largest = 0.0
     for r in range(k):
         largest += v[r]
     theta = (largest - window) / k
     kth = v[k - 1] - theta
-    if kth > 0.0 and (v[k] - theta) * both <= kth * reg:  # no tie at the k-th place
+    if kth > 0.0 and (v[k] - theta) * both <= kth * reg:
         for r in range(k):
-            t = (v[r] - theta) / both
-            value += t * (v[r] - top - 0.5 * both * t)
-            v[r] = t
-        return k, 0, theta + kth * reg / both, value
+            v[r] = (v[r] - theta) / both
+        return k, 0, theta + kth * reg / both
 
     p, q, s, beta = _tie_block_newton(v, count, b, k, reg, mu)
     if q == 0:
         p, q, s, beta = _tie_block_search(v, count, b, k, reg, mu)
-    tied = 0.0
     for r in range(q):
         y = v[r] + beta
-        if r < p:
-            t = y / both
-            value += t * (v[r] - top - 0.5 * both * t)
-        else:
-            t = max((y - s * reg) / mu, 0.0)
-            tied += t
-            value += t * (v[r] - top - 0.5 * mu * t)
-        v[r] = t
-    value -= 0.5 * reg * tied * tied / (k - p)
-    return p, q - p, s * reg - beta, value
+        v[r] = y / both if r < p else max((y - s * reg) / mu, 0.0)
+    return p, q - p, s * reg - beta
 
 
 @leaf

@@ -13,6 +13,7 @@ import numpy as np
 from numba import njit
 
 from ._numba_column import HEAD, TIE, search_column
+from ._numba_few import scratch
 from ._numba_leaf import leaf
 from ._numba_short import largest
 
@@ -26,20 +27,29 @@ def fold(Ct, mu, lists, columns):
         folded[:] = Ct
     slot = np.empty((m, folded.shape[1]), np.int32)
     mass = np.empty((m, folded.shape[1]))
-    for j in range(m):
-        for q in range(lists.count[j]):
-            at = lists.rows[j, q] if Ct.shape[0] > 0 else q
-            folded[j, at] = lists.cost[j, q] - mu * lists.centre[j, q]
-        used = 0
-        for kind in (HEAD, TIE):
-            for q in range(lists.count[j]):
-                if columns.kind[j, q] == kind:
-                    slot[j, used] = lists.rows[j, q] if Ct.shape[0] > 0 else q
-                    mass[j, used] = columns.mass[j, q]
-                    used += 1
-        if used != columns.heads[j] + columns.ties[j]:  # lists that were rebuilt: start anew
-            columns.heads[j] = columns.ties[j] = 0
+    _fold_columns(
+        Ct.shape[0] > 0, mu, lists.rows, lists.cost, lists.centre, lists.count, columns.mass,
+        columns.kind, columns.heads, columns.ties, folded, slot, mass,
+    )  # fmt: skip
     return folded, slot, mass
+
+
+@leaf
+def _fold_columns(is_dense, mu, rows, cost, centre, count, given, kind, heads, ties, folded, slot,
+                  mass):  # fmt: skip
+    for j in range(rows.shape[0]):
+        for q in range(count[j]):
+            at = rows[j, q] if is_dense else q
+            folded[j, at] = cost[j, q] - mu * centre[j, q]
+        used = 0
+        for wanted in (HEAD, TIE):
+            for q in range(count[j]):
+                if kind[j, q] == wanted:
+                    slot[j, used] = rows[j, q] if is_dense else q
+                    mass[j, used] = given[j, q]
+                    used += 1
+        if used != heads[j] + ties[j]:  # lists that were rebuilt: start anew
+            heads[j] = ties[j] = 0
 
 
 @njit(cache=True)
@@ -49,36 +59,54 @@ def unfold(Ct, state, lists, columns):
     Lists of a dense cost are made of it and the centre, and are completed where they are next used.
     """
     _, slot, mass = state
-    where = np.full(max(Ct.shape[1], slot.shape[1]), -1)
+    if Ct.shape[0] > 0:
+        where = np.full(Ct.shape[1], -1)
+        lists.bound[:] = np.inf
+        _unfold_dense(
+            Ct, slot, mass, lists.rows, lists.cost, lists.centre, lists.count, columns.mass,
+            columns.kind, columns.heads, columns.ties, where,
+        )  # fmt: skip
+    else:
+        _unfold_lists(slot, mass, columns.mass, columns.kind, columns.heads, columns.ties)
+
+
+@leaf
+def _unfold_dense(Ct, slot, mass, rows, cost, centre, count, solved, kind, heads, ties, where):
+    """`where` (n,) is -1 before and after."""
     for j in range(slot.shape[0]):
-        used = columns.heads[j] + columns.ties[j]
-        if Ct.shape[0] > 0:
-            kept = 0
-            for q in range(lists.count[j]):
-                if lists.centre[j, q] > 0.0:
-                    where[lists.rows[j, q]] = kept
-                    lists.rows[j, kept] = lists.rows[j, q]
-                    lists.cost[j, kept] = lists.cost[j, q]
-                    lists.centre[j, kept] = lists.centre[j, q]
-                    kept += 1
-            for r in range(used):
-                i = slot[j, r]
-                if where[i] < 0:
-                    where[i] = kept
-                    lists.rows[j, kept] = i
-                    lists.cost[j, kept] = Ct[j, i]
-                    lists.centre[j, kept] = 0.0
-                    kept += 1
-            lists.count[j] = kept
-            lists.bound[j] = np.inf
-        columns.mass[j] = 0.0
-        columns.kind[j] = 0
+        kept = 0
+        for q in range(count[j]):
+            if centre[j, q] > 0.0:
+                where[rows[j, q]] = kept
+                rows[j, kept], cost[j, kept] = rows[j, q], cost[j, q]
+                centre[j, kept] = centre[j, q]
+                kept += 1
+        used = heads[j] + ties[j]
         for r in range(used):
-            q = where[slot[j, r]] if Ct.shape[0] > 0 else slot[j, r]
-            columns.mass[j, q] = mass[j, r]
-            columns.kind[j, q] = HEAD if r < columns.heads[j] else TIE
-        if Ct.shape[0] > 0:
-            where[lists.rows[j, : lists.count[j]]] = -1
+            i = slot[j, r]
+            if where[i] < 0:
+                where[i] = kept
+                rows[j, kept], cost[j, kept], centre[j, kept] = i, Ct[j, i], 0.0
+                kept += 1
+        count[j] = kept
+        solved[j] = 0.0
+        kind[j] = 0
+        for r in range(used):
+            q = where[slot[j, r]]
+            solved[j, q] = mass[j, r]
+            kind[j, q] = HEAD if r < heads[j] else TIE
+        for q in range(kept):
+            where[rows[j, q]] = -1
+
+
+@leaf
+def _unfold_lists(slot, mass, solved, kind, heads, ties):
+    for j in range(slot.shape[0]):
+        solved[j] = 0.0
+        kind[j] = 0
+        for r in range(heads[j] + ties[j]):
+            solved[j, slot[j, r]] = mass[j, r]
+            kind[j, slot[j, r]] = HEAD if r < heads[j] else TIE
 
 
 @njit(cache=True)
@@ -111,8 +139,7 @@ def evaluate(alpha, a, b, Ct, k, reg, mu, state, lists, columns):
     n = folded.shape[1]
     is_dense = Ct.shape[0] > 0
     x = np.empty(n)
-    v = np.empty(n)
-    order = np.empty(n, np.int64)
+    v, order = scratch(n)
     gradient = a.copy()
     for j in range(b.shape[0]):
         count = n
@@ -129,7 +156,7 @@ def evaluate(alpha, a, b, Ct, k, reg, mu, state, lists, columns):
             same, level = _resume(x, count, b[j], k[j], reg, mu, p, e, j, slot, mass)
         if not same:
             top = largest(x, count)
-            p, e, level, _ = search_column(x, count, top, depth[j], b[j], k[j], reg, mu, v, order)
+            p, e, level = search_column(x, count, top, depth[j], b[j], k[j], reg, mu, v, order)
             for r in range(p + e):
                 slot[j, r] = order[r]
                 mass[j, r] = v[r]

@@ -8,6 +8,7 @@ import numpy as np
 from numba import njit
 
 from ._numba_column import HEAD
+from ._numba_leaf import leaf
 
 
 @njit(cache=True)
@@ -125,17 +126,35 @@ def _block_entry(a, b, coefficients):
 
 @njit(cache=True)
 def assemble_dense(start, rows, kind, coefficients, A, M, shift, n):
+    H = assemble_upper(start, rows, kind, coefficients, A, M, shift, n)
+    for i in range(n):
+        H[i + 1 :, i] = H[i, i + 1 :]
+    return H
+
+
+@njit(cache=True)
+def assemble_upper(start, rows, kind, coefficients, A, M, shift, n):
+    """The upper triangle of `assemble_dense`; zeros below."""
     H = np.zeros((n, n))
     for i in range(n):
         H[i, i] = shift
-    own = np.array([A, M])
     for j in range(start.shape[0] - 1):
-        for q in range(start[j], start[j + 1]):
-            i, a = rows[q], kind[q] - HEAD
-            H[i, i] += own[a]
-            for r in range(start[j], start[j + 1]):
-                H[i, rows[r]] -= coefficients[j, a + kind[r] - HEAD]  # hh, he or ee
+        _add_column(H, start[j], start[j + 1], rows, kind, coefficients, j, A, M)
     return H
+
+
+@leaf
+def _add_column(H, lo, hi, rows, kind, coefficients, j, A, M):
+    for q in range(lo, hi):
+        i, on_head, on_tie = rows[q], coefficients[j, 0], coefficients[j, 1]
+        if kind[q] == HEAD:
+            H[i, i] += A - on_head
+        else:
+            on_head, on_tie = on_tie, coefficients[j, 2]
+            H[i, i] += M - on_tie
+        for r in range(lo, q):
+            other = rows[r]
+            H[min(i, other), max(i, other)] -= on_head if kind[r] == HEAD else on_tie
 
 
 @njit(cache=True)
@@ -245,7 +264,7 @@ def assemble_grouped(start, rows, kind, coefficients, A, M, shift, group):
     return I, J, V
 
 
-@njit(cache=True)
+@leaf
 def _root(parent, i):
     while parent[i] != i:
         parent[i] = parent[parent[i]]
@@ -257,19 +276,28 @@ def _root(parent, i):
 def connected_rows(start, rows, n):
     """Label of every row: the smallest row it is connected to through columns (union-find)."""
     parent = np.arange(n)
+    _connect(parent, start, rows)
+    return parent
+
+
+@leaf
+def _connect(parent, start, rows):
     for j in range(start.shape[0] - 1):
         if start[j + 1] > start[j]:
             first = _root(parent, rows[start[j]])
             for q in range(start[j] + 1, start[j + 1]):
-                other = _root(parent, rows[q])
+                i = rows[q]
+                if parent[i] == first:
+                    continue
+                other = _root(parent, i)
                 if other < first:
                     parent[first] = other
                     first = other
                 else:
                     parent[other] = first
-    for i in range(n):
+                    parent[i] = first
+    for i in range(parent.shape[0]):
         parent[i] = _root(parent, i)
-    return parent
 
 
 @njit(cache=True)

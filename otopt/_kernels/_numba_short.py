@@ -10,6 +10,7 @@ from ._numba_column import (
     window_floor,
     write_column,
 )
+from ._numba_few import FEW, rank, scratch, sums
 from ._numba_leaf import leaf
 
 SIDE_BY_SIDE = 4
@@ -49,7 +50,8 @@ def potentials(y, M, mass, reg):
 def conjugates(alpha, Ct, b, k, reg, value, beta, rows, mass):
     """`numba_cpu.top_k_conjugate`, written to its results (m,), (m,), (m, k) and (m, k)."""
     n = Ct.shape[1]
-    x, v, order = np.empty(n), np.empty(n), np.empty(n, np.int64)
+    x = np.empty(n)
+    v, order = scratch(n)
     for j in range(b.shape[0]):
         for i in range(n):
             x[i] = alpha[i] - Ct[j, i]
@@ -58,8 +60,17 @@ def conjugates(alpha, Ct, b, k, reg, value, beta, rows, mass):
         window = b[j] * reg
         count = entries_above(x, n, window_floor(top, window), order, v)
         width = k[j] if reg > 0.0 else 1
-        if count > width:
-            sort_entries_above(v, count, -np.inf, order)
-            count = width
-        theta = simplex_threshold(v, count, window) if reg > 0.0 else top
+        theta = top
+        if count <= FEW:
+            rank(v, order, count, 0.0)
+            if reg > 0.0:
+                positive = max(sums(v, window), 1)
+                width = min(positive, width)
+                theta = (v[FEW + width] - window) / width
+            count = min(count, width)
+        else:
+            if count > width:
+                sort_entries_above(v, count, -np.inf, order)
+                count = width
+            theta = simplex_threshold(v, count, window) if reg > 0.0 else top
         write_column(j, v, order, count, theta, b[j], reg, value, beta, rows, mass)

@@ -5,6 +5,7 @@ from numba import get_num_threads, njit, prange, set_num_threads
 from numba.core import config
 
 from ._numba_column import simplex_threshold, solve_column, write_column
+from ._numba_few import scratch
 from ._numba_forest import (
     cancel_cycles,
     cheapest_in_rows,
@@ -174,8 +175,7 @@ def _rebuild_list(j, level, alpha, c, lists, bv, bi, listed, final):
 def _prox_range(lo, hi, alpha, rise, Ct, b, k, reg, mu, lists, columns, value, need):
     n = alpha.shape[0]
     x = np.empty(n)
-    v = np.empty(n)
-    order = np.empty(n, np.int64)
+    v, order = scratch(n)
     bv = np.empty(n)
     bi = np.empty(n, np.int32)
     listed = np.zeros(n, np.bool_)

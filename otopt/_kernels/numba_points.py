@@ -12,6 +12,7 @@ from numba import njit
 
 from . import numba_cpu
 from ._numba_column import simplex_threshold, solve_column, write_column
+from ._numba_few import scratch
 from ._numba_lists import keep_centre, refill
 from ._numba_scan import BLOCK
 from ._numba_search import (
@@ -287,8 +288,7 @@ def _rebuild_list(j, level, alpha, planes, cost, y, lists, bv, bi, listed, final
 def _prox_range(lo, hi, alpha, planes, rise, cost, b, k, reg, mu, lists, columns, value, need):
     n = alpha.shape[0]
     x = np.empty(n)
-    v = np.empty(n)
-    order = np.empty(n, np.int64)
+    v, order = scratch(n)
     bv = np.empty(n)
     bi = np.empty(n, np.int32)
     listed = np.zeros(n, np.bool_)

@@ -1,0 +1,111 @@
+"""Up to sixteen numbers in a vector: ordered, summed and counted without branches on their values.
+
+So short, a list costs less in work than in branches that a processor cannot foresee. Numbers stand
+at the head of a buffer with room for `ROOM`, of which the rest is scratch space; lists that are
+shorter end in -inf.
+"""
+
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import njit, types
+from numba.extending import intrinsic
+
+from ._numba_emitter import I32, Emitter
+from ._numba_leaf import leaf
+
+FEW = 16
+ROOM = 2 * FEW + 1
+I64, WORD = ir.IntType(64), ir.IntType(FEW)
+
+
+def _where(builder, relation, x, y):
+    return builder.bitcast(builder.fcmp_ordered(relation, x, y), WORD)
+
+
+def _how_many(builder, word):
+    return builder.zext(builder.ctpop(word), I64)
+
+
+def _count(relation):
+    def typed(typingctx, v, level):
+        def generate(context, builder, signature, args):
+            emit = Emitter(context, builder, signature, args)
+            x = emit.load(emit.data(0), emit.number(0), FEW)
+            return _how_many(builder, _where(builder, relation, x, emit.broadcast(args[1], FEW)))
+
+        return types.int64(v, level), generate
+
+    return typed
+
+
+# How many of ``v[:FEW]`` are above a level, or reach it.
+above: Any = intrinsic(_count(">"))
+reaching: Any = intrinsic(_count(">="))
+
+
+def _place(typingctx, v, q):
+    def generate(context, builder, signature, args):
+        emit = Emitter(context, builder, signature, args)
+        x = emit.load(emit.data(0), emit.number(FEW), FEW)
+        at = builder.add(emit.number(FEW), emit.index(1))
+        y = emit.broadcast(builder.load(builder.gep(emit.data(0), [at])), FEW)
+        one = ir.Constant(WORD, 1)
+        earlier = builder.sub(builder.shl(one, builder.trunc(emit.index(1), WORD)), one)
+        equals = builder.and_(_where(builder, "==", x, y), earlier)
+        return _how_many(builder, builder.or_(_where(builder, ">", x, y), equals))
+
+    return types.int64(v, q), generate
+
+
+# The place of ``v[FEW + q]`` among ``v[FEW : 2 * FEW]``, the largest first, equals as they stand.
+_place_of: Any = intrinsic(_place)
+
+
+def _sums(typingctx, v, window):
+    def generate(context, builder, signature, args):
+        emit = Emitter(context, builder, signature, args)
+        x = emit.load(emit.data(0), emit.number(0), FEW)
+        total, step = x, 1
+        while step < FEW:
+            order = [FEW] * step + list(range(FEW - step))
+            mask = ir.Constant(ir.VectorType(I32, FEW), order)
+            shifted = builder.shuffle_vector(total, ir.Constant(x.type, None), mask)
+            total, step = builder.fadd(total, shifted), 2 * step
+        none = ir.Constant(x.type.element, 0.0)
+        builder.store(none, builder.gep(emit.data(0), [emit.number(FEW)]))
+        emit.store(total, emit.data(0), emit.number(FEW + 1))
+        ranks = ir.Constant(x.type, [float(r + 1) for r in range(FEW)])
+        level = builder.fsub(total, emit.broadcast(args[1], FEW))
+        return _how_many(builder, _where(builder, ">", builder.fmul(x, ranks), level))
+
+    return types.int64(v, window), generate
+
+
+# Writes the sums of the first 0, 1, ... of ``v[:FEW]``, in decreasing order, from ``v[FEW]`` on.
+# How many are above the theta with ``sum(max(v - theta, 0)) == window`` (Held, Wolfe and Crowder
+# 1974): those r with ``r v[r - 1] > sum(v[:r]) - window``.
+sums: Any = intrinsic(_sums)
+
+
+@njit(cache=True, nogil=True)
+def scratch(n):
+    """Buffers for n entries and their indices, with room for the functions here."""
+    return np.empty(max(n, ROOM)), np.empty(max(n, ROOM), np.int64)
+
+
+@leaf
+def rank(v, order, count, top):
+    """Bring ``v[:count] - top`` in decreasing order, `order` along; equals keep theirs."""
+    for q in range(count):
+        v[FEW + q] = v[q] - top
+        order[FEW + q] = order[q]
+    for q in range(count, FEW):
+        v[FEW + q] = -np.inf
+    for q in range(count, FEW):
+        v[q] = -np.inf
+    for q in range(count):
+        r = _place_of(v, q)
+        v[r] = v[FEW + q]
+        order[r] = order[FEW + q]
