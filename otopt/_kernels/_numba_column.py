@@ -3,7 +3,7 @@
 import numpy as np
 from numba import njit
 
-from ._numba_few import FEW, above, rank, reaching, sums
+from ._numba_few import FEW, above, rank, reaching, sums, tally
 from ._numba_leaf import leaf, makes_arrays
 
 HEAD = 1  # carries mass, cardinality weight 1
@@ -15,24 +15,16 @@ SETTLING = 25  # rounds
 @leaf
 def simplex_threshold(v, n, z):
     """The theta with ``sum(max(v[:n] - theta, 0)) == z`` (Michelot 1986: finite, no sorting)."""
-    total = 0.0
-    for i in range(n):
-        total += v[i]
-    count = n
-    theta = (total - z) / count
+    theta = -np.inf
+    count = n + 1.0
     while True:
-        total = 0.0
-        above = 0
-        for i in range(n):  # without a branch
-            inside = v[i] > theta
-            total += v[i] if inside else 0.0
-            above += inside
-        if above == 0:  # z is below the rounding error of v
+        total, inside = tally(v, n, theta)
+        if inside == 0.0:  # z is below the rounding error of v
             return theta
-        theta = (total - z) / above
-        if above >= count:
+        theta = (total - z) / inside
+        if inside >= count:
             return theta
-        count = above
+        count = inside
 
 
 @leaf
@@ -55,14 +47,19 @@ def _sort(v, count, order):
 
 
 @leaf
-def sort_entries_above(v, n, level, order):
-    """Keep the entries of ``v[:n]`` above `level`, by decreasing v, `order` along; how many."""
+def keep_above(v, order, n, level):
+    """Keep the entries of ``v[:n]`` above `level`, `order` along; how many."""
     count = 0
     for q in range(n):
-        if v[q] > level:
-            v[count] = v[q]
-            order[count] = order[q]
-            count += 1
+        x, i = v[q], order[q]
+        v[count], order[count] = x, i  # without a branch
+        count += x > level
+    return count
+
+
+@leaf
+def sort_entries(v, count, order):
+    """Bring ``v[:count]`` in decreasing order, `order` along."""
     if count <= 40:
         for q in range(1, count):
             vq = v[q]
@@ -76,7 +73,6 @@ def sort_entries_above(v, n, level, order):
             order[r + 1] = oq
     else:
         _sort(v, count, order)
-    return count
 
 
 @leaf
@@ -272,23 +268,21 @@ def _solve_many(v, order, count, top, b, k, reg, mu):
     both = reg + mu
     window = b * both
     theta = simplex_threshold(v, count, window)
-    positive = 0
-    for q in range(count):
-        positive += v[q] > theta
-    if positive == 0:  # the mass is below the rounding error of v
+    if not theta < top:  # the mass is below the rounding error of v
         order[0] = order[v[:count].argmax()]
         v[0] = b
         return 1, 0, top
+    positive = keep_above(v, order, count, theta)
     if positive <= k:
-        used = 0
-        for q in range(count):
-            if v[q] > theta:
-                v[used], order[used] = (v[q] - theta) / both, order[q]
-                used += 1
+        for r in range(positive):
+            v[r] = (v[r] - theta) / both
         return positive, 0, theta
+    if positive <= FEW:
+        return _solve_few(v, order, positive, top, b, k, reg, mu)
 
     # As in `_solve_few`.
-    count = sort_entries_above(v, count, theta, order)
+    count = positive
+    sort_entries(v, count, order)
     largest = 0.0
     for r in range(k):
         largest += v[r]

@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 from numba import njit, types
+from numba.core import cgutils
 from numba.extending import intrinsic
 
 from ._numba_emitter import I32, Emitter
 from ._numba_leaf import leaf
 
 FEW = 16
+LANES = 8
 ROOM = 2 * FEW + 1
 I64, WORD = ir.IntType(64), ir.IntType(FEW)
 
@@ -87,6 +89,43 @@ def _sums(typingctx, v, window):
 # How many are above the theta with ``sum(max(v - theta, 0)) == window`` (Held, Wolfe and Crowder
 # 1974): those r with ``r v[r - 1] > sum(v[:r]) - window``.
 sums: Any = intrinsic(_sums)
+
+
+def _tally(typingctx, v, blocks, level):
+    def generate(context, builder, signature, args):
+        emit = Emitter(context, builder, signature, args)
+        level = emit.broadcast(args[2], LANES)
+        none = ir.Constant(level.type, None)
+        one = ir.Constant(level.type, [1.0] * LANES)
+        places = [cgutils.alloca_once_value(builder, none) for _ in range(2)]
+        for place in places:  # allocated at the entry, set here
+            builder.store(none, place)
+        with cgutils.for_range(builder, emit.index(1)) as loop:
+            x = emit.load(emit.data(0), builder.mul(loop.index, emit.number(LANES)), LANES)
+            inside = builder.fcmp_ordered(">", x, level)
+            for place, term in zip(places, (x, one), strict=True):
+                chosen = builder.select(inside, term, none)
+                builder.store(builder.fadd(builder.load(place), chosen), place)
+        totals = [emit.folded(builder.load(place), builder.fadd) for place in places]
+        return context.make_tuple(builder, signature.return_type, totals)
+
+    return types.UniTuple(types.float64, 2)(v, blocks, level), generate
+
+
+# Sum and number of those of ``v[: LANES * blocks]`` that are above a level.
+_tally_blocks: Any = intrinsic(_tally)
+
+
+@leaf
+def tally(v, n, level):
+    """Sum and number (a float) of those of ``v[:n]`` that are above `level`."""
+    blocks = n // LANES
+    total, count = _tally_blocks(v, blocks, level)
+    for i in range(LANES * blocks, n):
+        inside = v[i] > level
+        total += v[i] if inside else 0.0
+        count += inside
+    return total, count
 
 
 @njit(cache=True, nogil=True)

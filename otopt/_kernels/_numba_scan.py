@@ -3,7 +3,7 @@
 import numpy as np
 from numba import njit
 
-from ._numba_column import window_floor
+from ._numba_column import keep_above, window_floor
 from ._numba_prefetch import prefetch
 
 # Scanned block: short enough to stay in L1, long enough for the vector units.
@@ -102,17 +102,6 @@ def select_largest(v, idx, n, k):
             lo = i
         else:
             return
-
-
-@njit(cache=True)
-def keep_above(v, idx, n, level):
-    kept = 0
-    for q in range(n):
-        if v[q] > level:
-            v[kept] = v[q]
-            idx[kept] = idx[q]
-            kept += 1
-    return kept
 
 
 @njit(cache=True)

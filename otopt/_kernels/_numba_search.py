@@ -6,8 +6,8 @@ Bounds of boxes are raised by more than their rounding error: pruning is exact, 
 import numpy as np
 from numba import njit
 
-from ._numba_column import window_floor
-from ._numba_scan import BLOCK, keep_above, select_largest
+from ._numba_column import keep_above, window_floor
+from ._numba_scan import BLOCK, select_largest
 
 SQEUCLIDEAN, EUCLIDEAN, COSINE = 0, 1, 2
 SLACK = 1e-14  # more than the rounding error of a bound, relative to its terms

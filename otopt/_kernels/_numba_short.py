@@ -6,7 +6,7 @@ from numba import njit
 from ._numba_column import (
     entries_above,
     simplex_threshold,
-    sort_entries_above,
+    sort_entries,
     window_floor,
     write_column,
 )
@@ -70,7 +70,7 @@ def conjugates(alpha, Ct, b, k, reg, value, beta, rows, mass):
             count = min(count, width)
         else:
             if count > width:
-                sort_entries_above(v, count, -np.inf, order)
+                sort_entries(v, count, order)
                 count = width
             theta = simplex_threshold(v, count, window) if reg > 0.0 else top
         write_column(j, v, order, count, theta, b[j], reg, value, beta, rows, mass)
