@@ -198,6 +198,7 @@ def search_column(x, n, top, depth, b, k, reg, mu, v, order):
     """
     lowest = window_floor(top, b * (reg + mu))
     floor = max(lowest, window_floor(top, DEEPER * depth))
+    is_first = True
     while True:
         count = entries_above(x, n, floor, order, v)
         if count <= FEW:
@@ -206,7 +207,9 @@ def search_column(x, n, top, depth, b, k, reg, mu, v, order):
             p, e, level = _solve_many(v, order, count, top, b, k, reg, mu)
         if level >= floor or floor == lowest:
             return p, e, level
-        floor = lowest
+        # The entries left out raise the level, as a rule: where they lower it, all are looked at.
+        floor = max(lowest, window_floor(level, 0.0)) if is_first else lowest
+        is_first = False
 
 
 @leaf
