@@ -57,6 +57,8 @@ ASCENT, SHORT = (
     f"tests/kernels/test_small.py::test_{name}"
     for name in ("ties_along_an_ascent", "conjugates_and_potentials")
 )
+FEW = "tests/kernels/test_few.py"
+ANY = f"{FEW}::test_columns_of_any_length_and_depth"
 CONVEX = f"{PENALTY}::test_relaxation_and_bound_are_those_of_the_convex_programme"
 
 MUTANTS = [
@@ -164,13 +166,23 @@ MUTANTS = [
            "return np.searchsorted(capacity, a) + 2", PROOF),
     Mutant("otopt/_rounding/counting.py", "if n + m - parts > slots:", "if n + m > slots:", PROOF),
     # Kernels of numba, interpreted
-    Mutant(K + "_numba_column.py", "theta = (total - z) / above", "theta = (total + z) / above", TOP),
+    Mutant(K + "_numba_column.py", "theta = (total - z) / inside", "theta = (total + z) / inside", TOP),
     Mutant(K + "_numba_column.py", "count += x[i] > level", "count += x[i] >= level + 1e-3", PROX),
     Mutant(K + "_numba_folded.py", "lowest >= head > most and least > tie", "lowest >= head", ASCENT),
     Mutant(K + "_numba_folded.py", "!= p + e:\n        return False", "< p + e:\n        return False", ASCENT),
     Mutant(K + "_numba_folded.py", "level += excess * reg / both", "level += excess * reg", ASCENT),
     Mutant(K + "_numba_column.py", "t * (v[q] - theta - 0.5 * reg * t)", "t * (v[q] - theta)", SHORT),
     Mutant(K + "_numba_column.py", "while r >= 0 and v[r] < vq:", "while r >= 0 and v[r] > vq:", PROX),
+    Mutant(K + "_numba_column.py", "theta + kth * reg / both", "theta", ANY),
+    Mutant(K + "_numba_column.py", "level += kth * reg / both", "level += kth * reg", ANY),
+    Mutant(K + "_numba_column.py", "floor = max(lowest, window_floor(level, 0.0)) if is_first else lowest",
+           "return p, e, level", ANY),
+    Mutant(K + "_numba_column.py", "q_new = reaching(v, s * both - beta), min(above(",
+           "q_new = reaching(v, s * both), min(above(", ANY),
+    Mutant(K + "_numba_few.py", "np.count_nonzero(x[:q] == x[q])", "0",
+           f"{FEW}::test_ranks_are_those_of_a_stable_sort"),
+    Mutant(K + "_numba_newton.py", "min(i, other), max(i, other)", "i, other",
+           "tests/kernels/test_newton.py::test_assembly"),
     Mutant(K + "_numba_whole.py", "bound - BOUND_ERROR * magnitude", "bound + BOUND_ERROR * magnitude",
            "tests/kernels/test_small.py::test_the_certificate_is_that_of_the_oracle"),
     Mutant(K + "_numba_whole.py", "row_need[rows[q]] -= mass[q]", "pass",

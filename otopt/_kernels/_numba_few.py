@@ -2,16 +2,17 @@
 
 So short, a list costs less in work than in branches that a processor cannot foresee. Numbers stand
 at the head of a buffer with room for `ROOM`, of which the rest is scratch space; lists that are
-shorter end in -inf.
+shorter end in -inf. The functions in NumPy say what the vectors do, and do it where numba is off.
 """
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
-from numba.extending import intrinsic
+from numba.extending import intrinsic, overload
 
 from ._numba_emitter import I32, Emitter
 from ._numba_leaf import leaf
@@ -20,6 +21,7 @@ FEW = 16
 LANES = 8
 ROOM = 2 * FEW + 1
 I64, WORD = ir.IntType(64), ir.IntType(FEW)
+in_vectors: Any = partial(overload, inline="always")
 
 
 def _where(builder, relation, x, y):
@@ -42,9 +44,28 @@ def _count(relation):
     return typed
 
 
-# How many of ``v[:FEW]`` are above a level, or reach it.
-above: Any = intrinsic(_count(">"))
-reaching: Any = intrinsic(_count(">="))
+_above: Any = intrinsic(_count(">"))
+_reaching: Any = intrinsic(_count(">="))
+
+
+def above(v, level):
+    """How many of ``v[:FEW]`` are above a level."""
+    return int(np.count_nonzero(v[:FEW] > level))
+
+
+@in_vectors(above)
+def _(v, level):
+    return lambda v, level: _above(v, level)  # noqa: PLW0108 (compiled by numba)
+
+
+def reaching(v, level):
+    """How many of ``v[:FEW]`` reach a level."""
+    return int(np.count_nonzero(v[:FEW] >= level))
+
+
+@in_vectors(reaching)
+def _(v, level):
+    return lambda v, level: _reaching(v, level)  # noqa: PLW0108 (compiled by numba)
 
 
 def _place(typingctx, v, q):
@@ -61,11 +82,21 @@ def _place(typingctx, v, q):
     return types.int64(v, q), generate
 
 
-# The place of ``v[FEW + q]`` among ``v[FEW : 2 * FEW]``, the largest first, equals as they stand.
 _place_of: Any = intrinsic(_place)
 
 
-def _sums(typingctx, v, window):
+def place_of(v, q):
+    """The place of ``v[FEW + q]`` among ``v[FEW : 2 FEW]``: largest first, equals as they stand."""
+    x = v[FEW : 2 * FEW]
+    return int(np.count_nonzero(x > x[q]) + np.count_nonzero(x[:q] == x[q]))
+
+
+@in_vectors(place_of)
+def _(v, q):
+    return lambda v, q: _place_of(v, q)  # noqa: PLW0108 (compiled by numba)
+
+
+def _running(typingctx, v, window):
     def generate(context, builder, signature, args):
         emit = Emitter(context, builder, signature, args)
         x = emit.load(emit.data(0), emit.number(0), FEW)
@@ -85,10 +116,23 @@ def _sums(typingctx, v, window):
     return types.int64(v, window), generate
 
 
-# Writes the sums of the first 0, 1, ... of ``v[:FEW]``, in decreasing order, from ``v[FEW]`` on.
-# How many are above the theta with ``sum(max(v - theta, 0)) == window`` (Held, Wolfe and Crowder
-# 1974): those r with ``r v[r - 1] > sum(v[:r]) - window``.
-sums: Any = intrinsic(_sums)
+_sums: Any = intrinsic(_running)
+
+
+def sums(v, window):
+    """Write the sums of the first 0, 1, ... of ``v[:FEW]``, which decrease, to ``v[FEW:]``.
+
+    Returns how many are above the theta with ``sum(max(v - theta, 0)) == window``: the r with
+    ``r v[r - 1] > sum(v[:r]) - window`` (Held, Wolfe and Crowder 1974).
+    """
+    total = np.cumsum(v[:FEW])
+    v[FEW], v[FEW + 1 : ROOM] = 0.0, total
+    return int(np.count_nonzero(v[:FEW] * np.arange(1, FEW + 1) > total - window))
+
+
+@in_vectors(sums)
+def _(v, window):
+    return lambda v, window: _sums(v, window)  # noqa: PLW0108 (compiled by numba)
 
 
 def _tally(typingctx, v, blocks, level):
@@ -112,15 +156,25 @@ def _tally(typingctx, v, blocks, level):
     return types.UniTuple(types.float64, 2)(v, blocks, level), generate
 
 
-# Sum and number of those of ``v[: LANES * blocks]`` that are above a level.
 _tally_blocks: Any = intrinsic(_tally)
+
+
+def tally_blocks(v, blocks, level):
+    """Sum and number (a float) of those of ``v[: LANES * blocks]`` that are above a level."""
+    x = v[: LANES * blocks]
+    return float(x[x > level].sum()), float(np.count_nonzero(x > level))
+
+
+@in_vectors(tally_blocks)
+def _(v, blocks, level):
+    return lambda v, blocks, level: _tally_blocks(v, blocks, level)  # noqa: PLW0108 (compiled by numba)
 
 
 @leaf
 def tally(v, n, level):
     """Sum and number (a float) of those of ``v[:n]`` that are above `level`."""
     blocks = n // LANES
-    total, count = _tally_blocks(v, blocks, level)
+    total, count = tally_blocks(v, blocks, level)
     for i in range(LANES * blocks, n):
         inside = v[i] > level
         total += v[i] if inside else 0.0
@@ -145,6 +199,6 @@ def rank(v, order, count, top):
     for q in range(count, FEW):
         v[q] = -np.inf
     for q in range(count):
-        r = _place_of(v, q)
+        r = place_of(v, q)
         v[r] = v[FEW + q]
         order[r] = order[FEW + q]
