@@ -265,3 +265,18 @@ def test_rows_that_cannot_all_be_served_are_proven_infeasible():
             np.ones(4), np.ones(2), np.ones((4, 2)), 1, marginal_penalty=(None, 1.0)
         )
     assert result.status is otopt.Status.INFEASIBLE
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_transport_that_costs_nothing_ends(seed):
+    """Its gap, relative to a value of zero, is all rounding, and no iteration makes it smaller."""
+    rng = np.random.default_rng(seed)
+    n, m = rng.integers(1, 6, size=2)
+    C = rng.uniform(1, 9, (n, m)) * 10.0 ** rng.integers(-3, 4)
+    C[rng.integers(n)] = 0.0
+    a, b = rng.uniform(0.5, 1.5, n), rng.uniform(0.5, 1.5, m)
+    a *= 2 * b.sum() / a.min()
+    result = otopt.sparse_ot(a, b, C, 1, reg=0.0, marginal_penalty=(otopt.MassBounds(), None))
+    assert result.status in (otopt.Status.OPTIMAL, otopt.Status.FEASIBLE)
+    assert abs(result.value) <= 1e-13 * C.max() * b.sum()
+    assert result.nfev < 100
