@@ -104,3 +104,16 @@ def test_columns_of_any_length_and_depth(size, depth, scale):
         decided = np.abs(x - level) > 1e-9
         if trial % 2 == 0:
             np.testing.assert_array_equal(kinds[decided], kind[decided])
+
+
+@pytest.mark.parametrize("others", [2, 30])
+def test_threshold_of_a_column_whose_best_entries_take_all(others):
+    """The largest at which the last of the best stays, few entries or many beside them."""
+    x = np.array([1.0, 1.1, 1.2] + [0.5] * others)
+    v, order = few.scratch(len(x))
+    column = 20.0, 3, 1.0, 0.01  # mass, k, reg, mu
+    mass, *_, level, _ = reference._solve_column(x, *column)
+    found = search_column(x, len(x), 1.2, np.inf, *column, v, order)
+    assert found[:2] == (3, 0)
+    np.testing.assert_allclose(found[2], level, rtol=1e-12)
+    np.testing.assert_allclose(np.sort(v[:3]), mass[:3], rtol=1e-12)
