@@ -14,12 +14,38 @@ SETTLING = 25  # rounds
 
 @leaf
 def simplex_threshold(v, n, z):
-    """The theta with ``sum(max(v[:n] - theta, 0)) == z`` (Michelot 1986: finite, no sorting)."""
+    """The theta with ``sum(max(v[:n] - theta, 0)) == z`` (Michelot 1986: finite, no sorting).
+
+    The same to the last bit whatever entries below theta are listed beside those above.
+    """
+    total = 0.0
+    for i in range(n):
+        total += v[i]
+    count = n
+    theta = (total - z) / count
+    while True:
+        total = 0.0
+        inside = 0
+        for i in range(n):  # without a branch
+            is_above = v[i] > theta
+            total += v[i] if is_above else 0.0
+            inside += is_above
+        if inside == 0:  # z is below the rounding error of v
+            return theta
+        theta = (total - z) / inside
+        if inside >= count:
+            return theta
+        count = inside
+
+
+@leaf
+def threshold_in_lanes(v, n, z):
+    """As `simplex_threshold`, faster; the last bit depends on all entries."""
     theta = -np.inf
     count = n + 1.0
     while True:
         total, inside = tally(v, n, theta)
-        if inside == 0.0:  # z is below the rounding error of v
+        if inside == 0.0:
             return theta
         theta = (total - z) / inside
         if inside >= count:
@@ -270,18 +296,19 @@ def _solve_many(v, order, count, top, b, k, reg, mu):
     """
     both = reg + mu
     window = b * both
-    theta = simplex_threshold(v, count, window)
+    theta = threshold_in_lanes(v, count, window)
     if not theta < top:  # the mass is below the rounding error of v
         order[0] = order[v[:count].argmax()]
         v[0] = b
         return 1, 0, top
     positive = keep_above(v, order, count, theta)
-    if positive <= k:
-        for r in range(positive):
-            v[r] = (v[r] - theta) / both
-        return positive, 0, theta
-    if positive <= FEW:
+    if positive <= FEW:  # sums anew: no bit may hang on which other entries are listed
         return _solve_few(v, order, positive, top, b, k, reg, mu)
+    if positive <= k:
+        theta = simplex_threshold(v, positive, window)
+        for r in range(positive):
+            v[r] = max((v[r] - theta) / both, 0.0)
+        return positive, 0, theta
 
     # As in `_solve_few`.
     count = positive

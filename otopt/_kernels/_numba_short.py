@@ -7,6 +7,7 @@ from ._numba_column import (
     entries_above,
     simplex_threshold,
     sort_entries,
+    threshold_in_lanes,
     window_floor,
     write_column,
 )
@@ -42,7 +43,7 @@ def potentials(y, M, mass, reg):
             x[i] = y[i] - M[r, i]
         window = mass[r] * reg
         count = entries_above(x, n, window_floor(largest(x, n), window), order, v)
-        potential[r] = -simplex_threshold(v, count, window)
+        potential[r] = -threshold_in_lanes(v, count, window)
     return potential
 
 

@@ -8,7 +8,13 @@ from numba import njit
 
 from otopt._kernels import _numba_few as few
 from otopt._kernels import reference
-from otopt._kernels._numba_column import HEAD, TIE, search_column, simplex_threshold
+from otopt._kernels._numba_column import (
+    HEAD,
+    TIE,
+    search_column,
+    simplex_threshold,
+    threshold_in_lanes,
+)
 
 # Numbers with many equals among them, and such as differ in the last digit.
 LEVELS = [-3.0, -1.0, -1.0 + 2e-16, 0.0, 0.25, 0.25, 1.0, 7.5]
@@ -71,10 +77,11 @@ def test_tallies(values, level):
     np.testing.assert_allclose(total, x[x > level].sum(), atol=1e-12)
 
 
-@given(LONG, st.floats(1e-6, 50))
-def test_a_simplex_threshold_leaves_the_window(values, window):
+@pytest.mark.parametrize("threshold", [simplex_threshold, threshold_in_lanes])
+@given(values=LONG, window=st.floats(1e-6, 50))
+def test_a_simplex_threshold_leaves_the_window(threshold, values, window):
     x = np.array(values)
-    theta = simplex_threshold(x, len(x), window)
+    theta = threshold(x, len(x), window)
     np.testing.assert_allclose(np.maximum(x - theta, 0).sum(), window, rtol=1e-9)
 
 
