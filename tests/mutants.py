@@ -166,7 +166,8 @@ MUTANTS = [
            "return np.searchsorted(capacity, a) + 2", PROOF),
     Mutant("otopt/_rounding/counting.py", "if n + m - parts > slots:", "if n + m > slots:", PROOF),
     # Kernels of numba, interpreted
-    Mutant(K + "_numba_column.py", "        count = inside\n\n\n@leaf\ndef threshold_in_lanes", "        return theta\n\n\n@leaf\ndef threshold_in_lanes", TOP),
+    Mutant(K + "_numba_column.py", "        theta = (total - z) / inside", "        theta = (total + z) / inside", TOP),
+    Mutant(K + "_numba_column.py", "v[i] if v[i] > level else 0.0", "v[i]", TOP),
     Mutant(K + "_numba_column.py", "count += x[i] > level", "count += x[i] >= level + 1e-3", PROX),
     Mutant(K + "_numba_folded.py", "lowest >= head > most and least > tie", "lowest >= head", ASCENT),
     Mutant(K + "_numba_folded.py", "!= p + e:\n        return False", "< p + e:\n        return False", ASCENT),

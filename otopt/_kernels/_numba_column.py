@@ -9,48 +9,44 @@ from ._numba_leaf import leaf, makes_arrays
 HEAD = 1  # carries mass, cardinality weight 1
 TIE = 2  # carries mass, cardinality weight strictly between 0 and 1
 DEEPER = 1.5  # a column is searched this much deeper than its last threshold
-SETTLING = 25  # rounds
+SETTLING = 25  # rounds of Newton's method, after which a tie block is searched
 
 
 @leaf
-def simplex_threshold(v, n, z):
-    """The theta with ``sum(max(v[:n] - theta, 0)) == z`` (Michelot 1986: finite, no sorting).
-
-    The same to the last bit whatever entries below theta are listed beside those above.
-    """
-    total = 0.0
-    for i in range(n):
-        total += v[i]
-    count = n
-    theta = (total - z) / count
+def _michelot(v, n, z):
+    """The theta of `simplex_threshold`, and the entries it comes from: above a level, how many."""
+    theta = -np.inf
+    count = n + 1.0
     while True:
-        total = 0.0
-        inside = 0
-        for i in range(n):  # without a branch
-            is_above = v[i] > theta
-            total += v[i] if is_above else 0.0
-            inside += is_above
-        if inside == 0:  # z is below the rounding error of v
-            return theta
+        level = theta
+        total, inside = tally(v, n, level)
+        if inside == 0.0:  # z is below the rounding error of v
+            return theta, level, inside
         theta = (total - z) / inside
         if inside >= count:
-            return theta
+            return theta, level, inside
         count = inside
 
 
 @leaf
 def threshold_in_lanes(v, n, z):
     """As `simplex_threshold`, faster; the last bit depends on all entries."""
-    theta = -np.inf
-    count = n + 1.0
-    while True:
-        total, inside = tally(v, n, theta)
-        if inside == 0.0:
-            return theta
-        theta = (total - z) / inside
-        if inside >= count:
-            return theta
-        count = inside
+    return _michelot(v, n, z)[0]
+
+
+@leaf
+def simplex_threshold(v, n, z):
+    """The theta with ``sum(max(v[:n] - theta, 0)) == z`` (Michelot 1986: finite, no sorting).
+
+    Summed in order: no bit depends on which entries below theta are listed beside those above.
+    """
+    theta, level, inside = _michelot(v, n, z)
+    if inside == 0.0:
+        return theta
+    total = 0.0
+    for i in range(n):  # without a branch
+        total += v[i] if v[i] > level else 0.0
+    return (total - z) / inside
 
 
 @leaf

@@ -9,7 +9,7 @@ from numba import njit
 
 from ._numba_ascent import ascend, first_gradient
 from ._numba_short import conjugates, potentials
-from .layout import SAME
+from .layout import NO_GAP
 from .numba_cpu import cheapest_in_columns
 
 
@@ -111,7 +111,7 @@ def relax_small(a, b, C, Ct, k, reg, unit, mass, tol, maxiter, lists, columns, s
         value = relaxed_value(support, columns, capacity, reg) + np.dot(alpha, gradient)
         gap = (value - best) / max(abs(value), 1e-9 * unit * mass)
         size = max(unit * mass, np.dot(np.abs(alpha), a))
-        is_tight = gap <= goal_gap or value - best <= SAME * size
+        is_tight = gap <= goal_gap or value - best <= NO_GAP * size
         converged = np.abs(gradient).sum() <= tol * mass and is_tight
         if converged or nit >= maxiter:
             lists.margin[:] = 0.2 * (reg + mu) * b

@@ -64,14 +64,14 @@ def conjugates(alpha, Ct, b, k, reg, value, beta, rows, mass):
         theta = top
         if count <= FEW:
             rank(v, order, count, 0.0)
+            count = 1
             if reg > 0.0:
-                positive = max(sums(v, window), 1)
-                width = min(positive, width)
-                theta = (v[FEW + width] - window) / width
-            count = min(count, width)
+                count = min(max(sums(v, window), 1), width)
+                theta = (v[FEW + count] - window) / count
         else:
             if count > width:
                 sort_entries(v, count, order)
                 count = width
-            theta = simplex_threshold(v, count, window) if reg > 0.0 else top
+            if reg > 0.0:
+                theta = simplex_threshold(v, count, window)
         write_column(j, v, order, count, theta, b[j], reg, value, beta, rows, mass)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 BOUND_ERROR = 8 * float(np.finfo(float).eps)  # of a semi-dual, relative to the sum of its terms
-SAME = 4 * BOUND_ERROR  # difference of a value and a bound, likewise, that is no gap
+NO_GAP = 4 * BOUND_ERROR  # between a value and a bound, likewise: rounding alone
 
 
 class CandidateLists(NamedTuple):

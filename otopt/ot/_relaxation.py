@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from otopt._kernels.layout import SAME, CandidateLists
+from otopt._kernels.layout import NO_GAP, CandidateLists
 from otopt._oracles.proximal_dual import DENSE_ROWS, FIRST_MARGIN, Certificate, ProximalDual
 from otopt._solvers.proximal_point import ProximalSchedule, proximal_point
 
@@ -80,7 +80,7 @@ class Monitor:
         goal = self.tol if self.problem.k.max() > 1 else max(0.01 * self.tol, min(self.tol, 1e-9))
         size = max(self.problem.unit * self.problem.mass, float(np.abs(alpha) @ self.problem.a))
         # Where the value is all but zero no bound is nearer than the rounding of its terms.
-        is_tight = self.gap <= goal or value - bound <= SAME * size
+        is_tight = self.gap <= goal or value - bound <= NO_GAP * size
         return np.abs(gradient).sum() <= self.tol * self.problem.mass and is_tight
 
     def step(self, oracle, gradient):
