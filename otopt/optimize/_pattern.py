@@ -30,6 +30,7 @@ SHORT = 0.5  # of the step: model steps below that are not tried
 CONTRACTION, KINKED_CONTRACTION = 0.25, 0.5  # of the step after a poll that found nothing
 LEAP, LEAPS = 8, 3  # on a plateau the step grows by so much, so often
 LEVEL = 1e-12  # relative differences of values on a plateau
+DOUBLINGS = 10  # of the first step, to find where a variable makes a difference after all
 FINEST = 1e-3  # of the first step: the last one is no longer than that
 LARGEST = 1e10  # step, over the first
 HUGE = 1e200  # values beyond that do not enter the model
@@ -69,6 +70,7 @@ class Search:
         self.hessian = np.zeros((self.n, self.n))
         self.is_certified = False
         self.nit = self.polls = self.restarts = 0
+        self.flat: list[int] = []  # variables that made no difference at the start
         self._begin()
 
     def _begin(self):
@@ -120,7 +122,7 @@ class Search:
         if not self.n:  # bounds fix everything
             self.is_certified = True
             return
-        first, before = self.step, self.x
+        start, first, before = self.x, self.step, self.x
         yield from self._star()
         while True:
             self.nit += 1
@@ -130,6 +132,11 @@ class Search:
             self.step = self._smallest()
             if (yield from self._poll()):
                 self.step *= 2
+                continue
+            if (yield from self._leave_flat(start, first)):
+                self.hessian[:] = 0
+                self.step = first
+                self._begin()
                 continue
             self.is_certified = True
             moved = float(np.linalg.norm(self.x - before))
@@ -148,11 +155,33 @@ class Search:
         return min(relative, FINEST * self.settings.step)
 
     def _star(self):
-        for d in np.eye(self.n):
+        for i, d in enumerate(np.eye(self.n)):
+            before, changes = self.f, []
             for z in (self.x + self.step * d, self.x - self.step * d):
                 inside = self._inside(self.x, z)
                 if (inside != self.x).any():
-                    yield from self._try(inside)
+                    changes.append(abs((yield from self._try(inside)) - before))
+            if changes and all(change <= LEVEL * abs(before) for change in changes):
+                self.flat.append(i)
+
+    def _leave_flat(self, start, step):
+        """Whether f is lower for other values of a variable that made no difference at the start.
+
+        Around its first value: where it has gone since says nothing of it.
+        """
+        while self.flat:
+            i = self.flat.pop()
+            before = self.f
+            for reach in step * 2.0 ** np.arange(1, DOUBLINGS + 1):
+                for value in (start[i] + reach, start[i] - reach):
+                    z = self.x.copy()
+                    z[i] = value
+                    inside = self._inside(self.x, z)
+                    if (inside != self.x).any():
+                        yield from self._try(inside)
+                    if self.f < before:
+                        return True
+        return False
 
     def _iterate(self):
         if self.settings.search == "none":

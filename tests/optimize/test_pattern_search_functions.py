@@ -102,8 +102,23 @@ def test_noise():
         assert abs(result.fun) < 0.1
 
 
+@pytest.mark.parametrize("shift", [0.0, 1e-10, -1e-10, 0.3, -0.7])
+def test_a_plateau_is_left(shift):
+    """Far from its minimum the function is flat to the last bit; shorter steps lead nowhere.
+
+    One variable may find its valley while the other is still on its plateau.
+    """
+
+    def fun(x):
+        return float(np.minimum(np.abs(x - 6.0), 4.0).sum())
+
+    result = otopt.pattern_search(fun, np.array([shift, 0.0]), initial_step=0.5)
+    assert result.certified
+    np.testing.assert_allclose(result.x, 6.0, atol=1e-6)
+
+
 @pytest.mark.parametrize("turn", np.linspace(0, 2 * np.pi, 9))
-def test_a_plateau_is_left(turn):
+def test_a_plateau_is_left_in_any_direction(turn):
     """Flat to the last bit further than 5 from the minimum, 6 away: shorter steps lead nowhere.
 
     A step of 4 leads there along one of any four directions at right angles.
