@@ -22,8 +22,9 @@ class SparseOTOptions:
     newton_limit : int
         Newton steps in one outer step.
     linear_start : bool
-        Start from the optimum without curvature, where the cost is a matrix of more than 150 rows
-        or 512 columns, or between 2000 points or more on both sides in three dimensions at most.
+        Start from the optimum without curvature, where the cost is a matrix and
+        ``reg * b.mean() <= (C.max() - C.min()) / 4``, or the cost is that between 2000 points or
+        more on both sides in three dimensions at most.
         False starts from a few alternating ascents, as the many processes of
         `otopt.distributed.sparse_ot` do, none of which sees the whole cost.
     rounding_rounds : int

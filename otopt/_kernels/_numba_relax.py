@@ -1,4 +1,4 @@
-"""The relaxation of a small problem, whole: alternations, proximal points, Newton ascents.
+"""The relaxation of a small problem, whole: its start, proximal points, Newton ascents.
 
 The same steps as `otopt.ot._relaxation` around `otopt._solvers.proximal_point`, whose comments
 hold the reasons.
@@ -8,13 +8,14 @@ import numpy as np
 from numba import njit
 
 from ._numba_ascent import ascend, first_gradient
+from ._numba_linear_start import linear_start
 from ._numba_short import conjugates, potentials
 from .layout import NO_GAP
 from .numba_cpu import cheapest_in_columns
 
 
 @njit(cache=True)
-def _first_potentials(a, b, C, Ct, curvature, alternations):
+def _alternate(a, b, C, Ct, curvature, alternations):
     n = a.shape[0]
     alpha = np.empty(n)
     for i in range(n):
@@ -23,6 +24,17 @@ def _first_potentials(a, b, C, Ct, curvature, alternations):
         beta = potentials(alpha, Ct, b, curvature)
         alpha = potentials(beta, C, a, curvature)
     return alpha - alpha.mean()
+
+
+@njit(cache=True)
+def _centre(lists, plan, Ct):
+    """Make a plan the proximal centre of the lists, which are empty."""
+    rows, columns, mass = plan
+    for q in range(rows.shape[0]):
+        i, j = rows[q], columns[q]
+        slot = lists.count[j]
+        lists.rows[j, slot], lists.cost[j, slot], lists.centre[j, slot] = i, Ct[j, i], mass[q]
+        lists.count[j] += 1
 
 
 @njit(cache=True)
@@ -75,12 +87,16 @@ def relax_small(a, b, C, Ct, k, reg, unit, mass, tol, maxiter, lists, columns, s
 
     Returns alpha, best alpha, gradient, support, reference, mu, gap, nit, nfev, converged.
     """
-    (window, shrink, newton_limit, alternations, spread, sampled, relative, easy, patience,
-     inner_rtol, inner_cap, below_floor) = settings  # fmt: skip
+    (starts_linear, window, shrink, newton_limit, alternations, spread, sampled, relative, easy,
+     patience, inner_rtol, inner_cap, below_floor) = settings  # fmt: skip
     n, m = a.shape[0], b.shape[0]
     typical = b.mean()
     mu = max(window * unit / typical - reg, relative * reg)
-    alpha = _first_potentials(a, b, C, Ct, reg + mu, alternations)
+    if starts_linear:
+        alpha, plan = linear_start(a, b, C)
+        _centre(lists, plan, Ct)
+    else:
+        alpha = _alternate(a, b, C, Ct, reg + mu, alternations)
     entries = min(n, spread + 2 * n // m)
     sample = np.linspace(0, m - 1, min(m, sampled)).astype(np.int64)
     wide = _spreading_curvature(alpha, b, Ct, entries, sample)

@@ -21,7 +21,9 @@ from otopt._solvers.network_simplex import Limits
 
 from ._exact_solve import UNLIMITED, WORK_BETWEEN_LOOKS, Oriented, solve_oriented
 
-__all__ = ["LinearStart", "solve_linear"]
+__all__ = ["LinearStart", "is_steep", "solve_linear"]
+
+STEEP = 0.25
 
 
 class LinearStart(NamedTuple):
@@ -30,6 +32,11 @@ class LinearStart(NamedTuple):
     alpha: NDArray  # (n,)
     plan: csc_array  # (n, m)
     stopped: bool  # by Ctrl-C: feasible and valid, but not optimal
+
+
+def is_steep(problem):
+    """Whether curvature moves the mass of a typical column less than costs do."""
+    return problem.reg * float(problem.b.mean()) <= STEEP * problem.unit
 
 
 def solve_linear(problem, show):

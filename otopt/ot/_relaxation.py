@@ -21,7 +21,7 @@ STOPS = (KeyboardInterrupt, StopIteration)
 ALTERNATIONS = 4
 SPREAD = 8
 SAMPLE = 64  # columns
-RELATIVE = 1.0  # the first proximal curvature is at least this multiple of reg
+RELATIVE = 0.25  # the first proximal curvature is at least this multiple of reg
 PATIENCE = 3  # Newton steps, of problems with few rows
 WARM_WINDOW = 0.1  # share of the first proximal curvature that a warm start begins with
 

@@ -13,6 +13,7 @@ from otopt._rounding.rounding import DIVE_ABOVE, FEASIBLE, IMPROVE_ABOVE, search
 from otopt._solvers.proximal_point import BELOW_FLOOR
 
 from ._assembly import Ending, allowed_counts, relaxed_columns
+from ._linear_start import is_steep
 from ._relaxation import ALTERNATIONS, RELATIVE, SAMPLE, SPREAD, Relaxation, schedule_for
 from .result import RelaxedPlan
 
@@ -125,7 +126,7 @@ def _arguments(problem):
 def _schedule(problem, options):
     schedule = schedule_for(problem, options)
     return (
-        float(options.window), float(schedule.shrink), int(schedule.newton_limit),
+        bool(options.linear_start) and is_steep(problem), float(options.window), float(schedule.shrink), int(schedule.newton_limit),
         ALTERNATIONS, SPREAD, SAMPLE, RELATIVE, schedule.easy, schedule.patience,
         schedule.inner_rtol, schedule.inner_cap, BELOW_FLOOR,
     )  # fmt: skip

@@ -18,9 +18,10 @@ from otopt._rounding.rounding import round_plan
 from otopt.errors import ConvergenceWarning, FeasibilityWarning
 
 from ._assembly import assemble, ending_of
+from ._linear_start import is_steep
 from ._multilevel import is_large
 from ._relaxation import STOPS, Monitor, relax
-from ._small import has_small_shape, is_dense, is_small, relax_small, solve_small
+from ._small import is_dense, is_small, relax_small, solve_small
 from ._tensors import result_as_numpy
 from .result import OTResult
 
@@ -143,7 +144,7 @@ def _pays_linear_start(problem):
     """
     if is_large(problem):
         return len(problem.Ct.points.points) <= FEW_DIMENSIONS
-    return is_dense(problem) and not has_small_shape(problem)
+    return is_dense(problem) and is_steep(problem)
 
 
 def warn_of_failure(result, *, stacklevel):

@@ -1,0 +1,48 @@
+"""The linear programme of a small problem, from whose optimum the relaxation starts.
+
+As `otopt.ot._linear_start`: the network simplex takes a fraction of the time that Newton steps take
+to come as close.
+"""
+
+import numpy as np
+from numba import njit
+
+from ._numba_minima import column_potentials, row_potentials
+from ._numba_network import simplex
+from ._numba_starts import regret_flow
+from ._numba_tree import hang, tree_arcs
+
+BITS = 40  # of the total mass: a start need not meet the masses to the last bit
+BATCH = 8  # rows whose arcs enter together
+ROUNDING = 1e-14  # reduced costs are known to this share of the largest potentials
+UNLIMITED = np.int64(2**62)
+
+
+@njit(cache=True)
+def _integers(masses):
+    """Positive integers in proportion to masses, which are positive."""
+    scale = 2.0**BITS / masses.sum()
+    units = np.empty(masses.shape[0], np.int64)
+    for i in range(masses.shape[0]):
+        units[i] = max(1, np.int64(np.rint(scale * masses[i])))
+    return units
+
+
+@njit(cache=True)
+def linear_start(a, b, C):
+    """Potentials (n,) of the rows, and a plan of least cost: its rows, columns and masses."""
+    n = a.shape[0]
+    supply, demand = _integers(a), _integers(b)
+    missing = supply.sum() - demand.sum()
+    demand[demand.argmax()] += max(missing, 0)
+    supply[supply.argmax()] += max(-missing, 0)
+    v = column_potentials(C, np.zeros(n))
+    u = row_potentials(C, v)
+    # Lists of candidates do not pay: a whole row is read as quickly.
+    columns, cost = np.empty((n, 0), np.int32), np.empty((n, 0))
+    tree = hang(C, *regret_flow(C, v, supply, demand, columns, cost), u)
+    tol = ROUNDING * (np.abs(u).max() + np.abs(v).max())
+    tally = np.zeros(5, np.int64)
+    _, _, _, alpha = simplex(C, columns, cost, tree, BATCH, tol, UNLIMITED, UNLIMITED, tally)
+    at_row, at_column, flow = tree_arcs(tree, n)
+    return alpha - alpha.mean(), (at_row, at_column, flow * (a.sum() / supply.sum()))
