@@ -43,8 +43,11 @@ def solve_sharded(communicator, a, b, C, k, reg, warm_start, *, function, **sett
     problem = ShardedSparseOT.from_shards(communicator, function, *shard)
     warm_start = check_warm_start(function, warm_start, problem.shape)
     checked = replace(checked, callback=_agreed(communicator, checked.callback))
+    # However many processes there are, the start is one that they can take together.
+    options = replace(checked.options, linear_start=False)
     if communicator.rank > 0:
-        checked = replace(checked, options=replace(checked.options, progress=False))
+        options = replace(options, progress=False)
+    checked = replace(checked, options=options)
     kernels, dual = ShardedKernels(select_kernels()), ShardedDual
     if has_small_shape(problem):  # messages would cost more than the solve
         problem, kernels, dual = problem.gathered(), select_kernels(), ProximalDual
