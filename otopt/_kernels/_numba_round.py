@@ -38,7 +38,7 @@ from ._numba_relax import relaxed_value
 
 # Not Python's integers: for a literal argument numba would compile `ascend` anew.
 NEWTON_STEPS, POLISH_NEWTON_STEPS = np.int64(25), np.int64(30)
-DIVE_NEWTON_STEPS, LAST_NEWTON_STEPS = np.int64(30), np.int64(10)
+DIVE_NEWTON_STEPS, LAST_NEWTON_STEPS = np.int64(10), np.int64(10)
 CONVERGED = 1e-6
 PATIENCE = 6
 STALL = 0.7

@@ -126,6 +126,7 @@ def sparse_ot_batch(
         callback=None,
         options=options,
     )
+    settings = replace(settings, options=replace(settings.options, progress=False))
     axis = as_axis(NAME, axis)
     run_all = workers if callable(workers) else _threads(workers)
     homes, jobs = _jobs(a, b, C, k, axis, reg, settings)
@@ -174,10 +175,7 @@ def _problem_name(index):
 def _solve(job: _Job, stopped=False) -> OTResult:
     """Solve one problem; where `stopped`, only measure the starting point."""
     started = time.perf_counter()
-    options = replace(job.settings.options, progress=False)
-    settings = replace(job.settings, started=started, options=options)
-    if stopped:
-        settings = replace(settings, callback=_stop)
+    settings = replace(job.settings, started=started, callback=_stop if stopped else None)
     # Ctrl-C goes on to `_collect`: it is meant for the batch, not for one problem.
     return solve(job.problem, select_kernels(), job.k, settings, stops=(StopIteration,), whole=True)
 
