@@ -18,8 +18,8 @@ SIDE_BY_SIDE = 4
 
 
 @leaf
-def largest(x, n):
-    """Maximum of ``x[:n]``: four chains of comparisons, which numba may not make of one."""
+def peaks(x, n):
+    """Maxima of four parts of ``x[:n]``: chains of comparisons, which numba may not make of one."""
     m0 = m1 = m2 = m3 = -np.inf
     even = SIDE_BY_SIDE * (n // SIDE_BY_SIDE)
     for i in range(0, even, SIDE_BY_SIDE):
@@ -29,7 +29,27 @@ def largest(x, n):
         m3 = x[i + 3] if x[i + 3] > m3 else m3
     for i in range(even, n):
         m0 = x[i] if x[i] > m0 else m0
-    return max(m0, m1, m2, m3)
+    return m0, m1, m2, m3
+
+
+@leaf
+def largest(x, n):
+    """Maximum of ``x[:n]``."""
+    return max(*peaks(x, n))
+
+
+@leaf
+def _floor(x, n, window, width):
+    """A level that the threshold of at most `width` of ``x[:n]`` is not below.
+
+    That is the largest ``(sum of any r of them - window) / r``, r <= width.
+    """
+    m0, m1, m2, m3 = peaks(x, n)
+    level = window_floor(max(m0, m1, m2, m3), window)
+    if width >= SIDE_BY_SIDE:
+        mean = 0.25 * ((m0 + m1) + (m2 + m3))
+        level = max(level, window_floor(mean, window / SIDE_BY_SIDE))
+    return level
 
 
 @njit(cache=True)
@@ -42,7 +62,7 @@ def potentials(y, M, mass, reg):
         for i in range(n):
             x[i] = y[i] - M[r, i]
         window = mass[r] * reg
-        count = entries_above(x, n, window_floor(largest(x, n), window), order, v)
+        count = entries_above(x, n, _floor(x, n, window, n), order, v)
         potential[r] = -threshold_in_lanes(v, count, window)
     return potential
 
@@ -56,15 +76,13 @@ def conjugates(alpha, Ct, b, k, reg, value, beta, rows, mass):
     for j in range(b.shape[0]):
         for i in range(n):
             x[i] = alpha[i] - Ct[j, i]
-        top = largest(x, n)
         # Without curvature a column puts its mass on one entry.
         window = b[j] * reg
-        count = entries_above(x, n, window_floor(top, window), order, v)
         width = k[j] if reg > 0.0 else 1
-        theta = top
+        count = entries_above(x, n, _floor(x, n, window, width), order, v)
         if count <= FEW:
             rank(v, order, count, 0.0)
-            count = 1
+            count, theta = 1, v[0]
             if reg > 0.0:
                 count = min(max(sums(v, window), 1), width)
                 theta = (v[FEW + count] - window) / count
@@ -72,6 +90,7 @@ def conjugates(alpha, Ct, b, k, reg, value, beta, rows, mass):
             if count > width:
                 sort_entries(v, count, order)
                 count = width
+            theta = v[0]
             if reg > 0.0:
                 theta = simplex_threshold(v, count, window)
         write_column(j, v, order, count, theta, b[j], reg, value, beta, rows, mass)
