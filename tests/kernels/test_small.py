@@ -107,6 +107,27 @@ def test_conjugates_and_potentials(problem):
         )  # fmt: skip
 
 
+@pytest.mark.parametrize("reg", [0.0, 1.0])
+@pytest.mark.parametrize("k", [1, 2, 3, 4, 5, 20])
+@pytest.mark.parametrize("n", [1, 3, 4, 7, 40])
+def test_conjugates_of_columns_that_are_nearly_flat(n, k, reg):
+    """More entries within reach of the maximum than a vector holds, and many that tie."""
+    rng = np.random.default_rng(n + k)
+    m = 30
+    Ct = np.where(rng.random((m, n)) < 0.3, 0.0, 0.05 * rng.random((m, n)))
+    alpha, b, counts = np.zeros(n), rng.random(m) + 0.01, np.full(m, min(k, n))
+    found = numba_small.top_k_conjugate(alpha, Ct, b, counts, reg)
+    expected = reference.top_k_conjugate(alpha, Ct, b, counts, reg)
+    for ours, theirs in zip(found[:2], expected[:2], strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(found[3].sum(axis=1), b, rtol=1e-13)
+    if reg > 0:
+        np.testing.assert_allclose(
+            short.potentials(alpha, Ct, b, reg),
+            reference.simplex_potentials(alpha, Ct, b, reg), rtol=1e-12, atol=1e-14,
+        )  # fmt: skip
+
+
 @pytest.mark.parametrize("n", [*range(1, 20), 31, 32, 33, 64, 70, 149])
 def test_elimination(n):
     rng = np.random.default_rng(n)
