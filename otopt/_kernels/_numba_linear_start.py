@@ -12,7 +12,7 @@ from ._numba_network import simplex
 from ._numba_starts import regret_flow
 from ._numba_tree import hang, tree_arcs
 
-BITS = 40  # of the total mass: a start need not meet the masses to the last bit
+BITS = 60  # of the total mass: sums fit 64
 BATCH = 8  # rows whose arcs enter together
 ROUNDING = 1e-14  # reduced costs are known to this share of the largest potentials
 UNLIMITED = np.int64(2**62)

@@ -125,8 +125,9 @@ def _arguments(problem):
 
 def _schedule(problem, options):
     schedule = schedule_for(problem, options)
+    starts_linear = bool(options.linear_start) and is_steep(problem)
     return (
-        bool(options.linear_start) and is_steep(problem), float(options.window), float(schedule.shrink), int(schedule.newton_limit),
+        starts_linear, float(options.window), float(schedule.shrink), int(schedule.newton_limit),
         ALTERNATIONS, SPREAD, SAMPLE, RELATIVE, schedule.easy, schedule.patience,
         schedule.inner_rtol, schedule.inner_cap, BELOW_FLOOR,
     )  # fmt: skip

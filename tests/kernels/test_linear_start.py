@@ -37,9 +37,8 @@ def test_plan_and_potentials_are_optimal(problem):
     plan = np.zeros(C.shape)
     plan[rows, columns] = mass
     assert len(set(zip(rows.tolist(), columns.tolist(), strict=True))) == len(rows)
-    # Masses are integers of 40 bits: so much each may be off.
-    np.testing.assert_allclose(plan.sum(axis=1), a, rtol=0, atol=1e-10)
-    np.testing.assert_allclose(plan.sum(axis=0), b, rtol=0, atol=1e-10)
+    np.testing.assert_allclose(plan.sum(axis=1), a, rtol=0, atol=1e-14)
+    np.testing.assert_allclose(plan.sum(axis=0), b, rtol=0, atol=1e-14)
     size = np.abs(C).max()
     beta = (C - alpha[:, None]).min(axis=0)
     assert (plan * C).sum() == pytest.approx(a @ alpha + b @ beta, rel=0, abs=1e-9 * size)
