@@ -9,7 +9,7 @@ __all__ = ["dive"]
 
 DEPTH = 6
 PROXIMAL_STEPS = 3  # they settle columns that are nearly undecided
-NEWTON_STEPS = 10
+NEWTON_STEPS = 10  # a guide need not be exact: more make no better plans
 
 
 def dive(problem, kernels, pool, alpha, *, allowed=None):

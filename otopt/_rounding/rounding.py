@@ -21,7 +21,7 @@ WIDER = 4  # a second search has this many times the candidates
 DIVE_ABOVE = 3e-4  # relative gap from which a better support is looked for
 IMPROVE_ABOVE = 1e-3
 EFFORT = 5  # Newton steps of the search, as a multiple of those of the relaxation
-LEAST_STEPS = 20  # that the relaxation counts for
+LEAST_STEPS = 35  # that the relaxation counts for
 FREED = 0.3  # share of the columns that a neighbourhood sets free
 
 

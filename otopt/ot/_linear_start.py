@@ -23,7 +23,7 @@ from ._exact_solve import UNLIMITED, WORK_BETWEEN_LOOKS, Oriented, solve_oriente
 
 __all__ = ["LinearStart", "is_steep", "solve_linear"]
 
-STEEP = 0.25
+STEEP = 0.25  # of the range of the cost
 
 
 class LinearStart(NamedTuple):
@@ -35,7 +35,10 @@ class LinearStart(NamedTuple):
 
 
 def is_steep(problem):
-    """Whether curvature moves the mass of a typical column less than costs do."""
+    """Whether costs say more than curvature of where the mass of a typical column goes.
+
+    Strong curvature spreads it far from the optimum without any.
+    """
     return problem.reg * float(problem.b.mean()) <= STEEP * problem.unit
 
 
