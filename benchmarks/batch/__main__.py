@@ -1,7 +1,7 @@
 """``python -m benchmarks.batch [--quick] [--check]``: 256 problems of 64 x 64, paired.
 
 Median of repeats. Promises are judged at defaults and by elapsed time: a batch takes every core, a
-loop cannot. The same on one thread, in CPU time, stands beside them. About five minutes; half a
+loop cannot. The same on one thread, in CPU time, stands beside them. About seven minutes; half a
 minute with ``--quick``.
 """
 

@@ -94,8 +94,6 @@ def relax_small(a, b, C, Ct, k, reg, unit, mass, tol, maxiter, lists, columns, s
     mu = max(window * unit / typical - reg, relative * reg)
     if starts_linear:
         alpha, plan = linear_start(a, b, C)
-        # Of a linear relaxation that plan is the answer. Others it would hold near a vertex, from
-        # which the search finds worse plans where there is little room.
         if reg == 0.0 or k.max() == 1:
             _centre(lists, plan, Ct)
     else:

@@ -1,4 +1,4 @@
-"""What kernels share with their callers: structs of arrays, and the rounding of a bound."""
+"""What kernels share with their callers: structs of arrays, and how exact numbers are."""
 
 from typing import NamedTuple
 
@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 BOUND_ERROR = 8 * float(np.finfo(float).eps)  # of a semi-dual, relative to the sum of its terms
 NO_GAP = 4 * BOUND_ERROR  # between a value and a bound, likewise: rounding alone
+PRICE_ERROR = 1e-14  # of a reduced cost, relative to the largest potentials
 
 
 class CandidateLists(NamedTuple):

@@ -16,13 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from otopt._core.clouds import entries
+from otopt._kernels.layout import PRICE_ERROR
 
 from .coarsening import coarsen, lifted_potentials, variance
 
 __all__ = ["Arcs", "Limits", "NetworkSolution", "NotFiniteError", "ResumePoint", "solve_network"]
 
 PAUSED = 1  # of the simplex kernel
-ROUNDING = 1e-14  # reduced costs are known to this share of the largest potentials
 FLAT, MULTILEVEL = "network simplex", "multilevel network simplex"
 FROM_PRICES = "network simplex from prices"
 AUGMENTING = "shortest augmenting paths, network simplex"
@@ -129,7 +129,7 @@ def solve_network(
         _, v = kernels.c_transform(C, v)
     length = _list_length(settings.candidates, C, is_assignment)
     u, columns, cost = kernels.shortlist(C, v, length)
-    tol = ROUNDING * float(np.abs(u).max() + np.abs(v).max())
+    tol = PRICE_ERROR * float(np.abs(u).max() + np.abs(v).max())
     if arcs is None and limits.outcome is None and method == FLAT and is_assignment:
         method = AUGMENTING
         most_work = MATCHING_WORK * columns.size
@@ -257,6 +257,6 @@ def _resume(kernels: ModuleType, C, supply, demand, resume):
         return u, None, None
     arcs = Arcs(rows, columns, flow)
     slack = entries(C, arcs.rows, arcs.columns) - u[arcs.rows] - resume.v[arcs.columns]
-    if slack.max() <= ROUNDING * (np.abs(u).max() + np.abs(resume.v).max()):
+    if slack.max() <= PRICE_ERROR * (np.abs(u).max() + np.abs(resume.v).max()):
         return u, arcs, NetworkSolution(arcs, u, resume.v, True, "warm start, certified")
     return u, arcs, None

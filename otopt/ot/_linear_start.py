@@ -20,10 +20,13 @@ from otopt._core.options import EmdOptions
 from otopt._solvers.network_simplex import Limits
 
 from ._exact_solve import UNLIMITED, WORK_BETWEEN_LOOKS, Oriented, solve_oriented
+from ._multilevel import is_large
+from ._shapes import is_dense
 
-__all__ = ["LinearStart", "is_steep", "solve_linear"]
+__all__ = ["LinearStart", "pays_linear_start", "solve_linear"]
 
 STEEP = 0.25  # of the range of the cost
+FEW_DIMENSIONS = 3  # of clouds
 
 
 class LinearStart(NamedTuple):
@@ -34,12 +37,15 @@ class LinearStart(NamedTuple):
     stopped: bool  # by Ctrl-C: feasible and valid, but not optimal
 
 
-def is_steep(problem):
-    """Whether costs say more than curvature of where the mass of a typical column goes.
+def pays_linear_start(problem):
+    """Whether the linear programme is solved in less time than it saves.
 
-    Strong curvature spreads it far from the optimum without any.
+    Strong curvature spreads mass far from the optimum without any; in many dimensions pricing
+    passes between clouds look at nearly all pairs.
     """
-    return problem.reg * float(problem.b.mean()) <= STEEP * problem.unit
+    if is_large(problem):
+        return len(problem.Ct.points.points) <= FEW_DIMENSIONS
+    return is_dense(problem) and problem.reg * float(problem.b.mean()) <= STEEP * problem.unit
 
 
 def solve_linear(problem, show):

@@ -14,6 +14,7 @@ from otopt._solvers.proximal_point import ProximalSchedule, proximal_point
 
 from ._linear_start import solve_linear
 from ._multilevel import cluster_potentials, is_large
+from ._shapes import has_small_shape
 
 __all__ = ["STOPS", "Intermediate", "Monitor", "Relaxation", "relax", "schedule_for"]
 
@@ -154,7 +155,10 @@ def relax(
         spread = np.clip(_spreading_curvature(problem, kernels, alpha), 0.01 * mu, mu)
         mu = max(float(spread) - reg, RELATIVE * reg)
         lists = None
-        if exact is not None:
+        # Of a linear relaxation that plan is the answer. Small ones it would hold near a vertex,
+        # from which the search finds worse plans where there is little room.
+        is_linear = reg == 0.0 or problem.k.max() == 1
+        if exact is not None and (is_linear or not has_small_shape(problem)):
             lists = _centred_lists(exact.plan, problem, kernels, reg + mu)
     else:
         alpha, plan = warm_start

@@ -14,7 +14,7 @@ from otopt._sharding.dual import ShardedDual
 from otopt._sharding.kernels import ShardedKernels
 from otopt._sharding.problem import ShardedSparseOT, checked_shard, fingerprint
 
-from ._small import has_small_shape
+from ._shapes import has_small_shape
 from ._solve import check_settings, check_warm_start, solve
 from ._tensors import as_tensors
 

@@ -7,35 +7,19 @@ from functools import cache
 import numpy as np
 
 from otopt._kernels.layout import CandidateLists, ColumnSolutions
-from otopt._oracles.proximal_dual import DENSE_ROWS, ProximalDual
+from otopt._oracles.proximal_dual import ProximalDual
 from otopt._rounding.counting import has_room
 from otopt._rounding.rounding import DIVE_ABOVE, FEASIBLE, IMPROVE_ABOVE, search_effort
 from otopt._solvers.proximal_point import BELOW_FLOOR
 
 from ._assembly import Ending, allowed_counts, relaxed_columns
-from ._linear_start import is_steep
+from ._linear_start import pays_linear_start
 from ._relaxation import ALTERNATIONS, RELATIVE, SAMPLE, SPREAD, Relaxation, schedule_for
 from .result import RelaxedPlan
 
-__all__ = ["has_small_shape", "is_dense", "is_small", "relax_small", "solve_small"]
+__all__ = ["relax_small", "solve_small"]
 
-LARGEST = 512  # columns
 LUCK = 1 << 14
-
-
-def is_small(problem):
-    """Whether calls between the steps of a solve would cost more than the steps."""
-    return is_dense(problem) and has_small_shape(problem)
-
-
-def is_dense(problem):
-    """Whether the cost is a matrix, whole and in this process."""
-    return isinstance(problem.Ct, np.ndarray)
-
-
-def has_small_shape(problem):
-    """The same, if the cost were a matrix."""
-    return len(problem.a) <= DENSE_ROWS and len(problem.b) <= LARGEST
 
 
 def relax_small(problem, kernels, monitor, *, tol, maxiter, options):
@@ -125,7 +109,7 @@ def _arguments(problem):
 
 def _schedule(problem, options):
     schedule = schedule_for(problem, options)
-    starts_linear = bool(options.linear_start) and is_steep(problem)
+    starts_linear = bool(options.linear_start) and pays_linear_start(problem)
     return (
         starts_linear, float(options.window), float(schedule.shrink), int(schedule.newton_limit),
         ALTERNATIONS, SPREAD, SAMPLE, RELATIVE, schedule.easy, schedule.patience,

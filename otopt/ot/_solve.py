@@ -18,10 +18,10 @@ from otopt._rounding.rounding import round_plan
 from otopt.errors import ConvergenceWarning, FeasibilityWarning
 
 from ._assembly import assemble, ending_of
-from ._linear_start import is_steep
-from ._multilevel import is_large
+from ._linear_start import pays_linear_start
 from ._relaxation import STOPS, Monitor, relax
-from ._small import is_dense, is_small, relax_small, solve_small
+from ._shapes import is_small
+from ._small import relax_small, solve_small
 from ._tensors import result_as_numpy
 from .result import OTResult
 
@@ -29,7 +29,6 @@ __all__ = ["Settings", "check_settings", "check_warm_start", "solve", "warn_of_f
 
 ROUNDINGS = ("repair", "none")
 DEFAULT_MAXITER = 2000
-FEW_DIMENSIONS = 3  # of clouds whose linear programme is solved first
 
 
 @dataclass(frozen=True)
@@ -118,7 +117,7 @@ def solve(
                 problem, kernels, monitor,
                 tol=settings.tol, maxiter=settings.maxiter, workers=settings.workers,
                 options=options, warm_start=warm,
-                linear_start=options.linear_start and _pays_linear_start(problem),
+                linear_start=options.linear_start and pays_linear_start(problem),
                 dual=dual, stops=stops,
             )  # fmt: skip
         outcome, rounded = relaxation.outcome, None
@@ -135,16 +134,6 @@ def solve(
             monitor.consider(relaxation.oracle, rounded.alpha)
     end = ending_of(problem, monitor, relaxation, rounded, outcome, k)
     return assemble(problem, relaxation.oracle.kernels, end, k, settings)
-
-
-def _pays_linear_start(problem):
-    """Whether the linear programme is solved in less time than it saves.
-
-    In many dimensions its pricing passes between clouds look at nearly all pairs.
-    """
-    if is_large(problem):
-        return len(problem.Ct.points.points) <= FEW_DIMENSIONS
-    return is_dense(problem) and is_steep(problem)
 
 
 def warn_of_failure(result, *, stacklevel):

@@ -54,14 +54,18 @@ def test_the_start_does_not_change_the_answer(shape, reg):
     a, b = (rng.dirichlet(np.ones(size)) for size in shape)
     C = rng.random(shape)
     k = 8
-    results = [
-        otopt.sparse_ot(a, b, C, k, reg=reg, rounding="none", options={"linear_start": linear})
-        for linear in (True, False)
-    ]
-    ours, theirs = (result.relaxed for result in results)
-    assert ours.value == pytest.approx(theirs.value, rel=2e-6)
-    assert results[0].dual_bound == pytest.approx(results[1].dual_bound, rel=2e-6)
-    assert ours.marginal_error <= 1e-6
+    ours, theirs, step_by_step = (
+        otopt.sparse_ot(
+            a, b, C, k, reg=reg, rounding="none", options={"linear_start": linear},
+            callback=callback,
+        )
+        for linear, callback in ((True, None), (False, None), (True, lambda _: None))
+    )  # fmt: skip
+    for other in (theirs, step_by_step):
+        assert ours.relaxed.value == pytest.approx(other.relaxed.value, rel=2e-6)
+        assert ours.dual_bound == pytest.approx(other.dual_bound, rel=2e-6)
+        assert other.relaxed.marginal_error <= 1e-6
+    assert ours.relaxed.marginal_error <= 1e-6
 
 
 def test_without_curvature_the_start_is_the_answer():
